@@ -1,0 +1,243 @@
+package dev.borealis.adapter;
+
+import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An adapter prepared for one backend: its weights packed, its kernels chosen. Made by {@code
+ * Backend.prepare}. Safe to share between threads, each call with a {@link Workspace} of its own;
+ * {@link #repack} and {@link #close} must not run beside a call.
+ *
+ * <p>Every call checks its arguments first: an exception means that no output was touched. Calls
+ * allocate nothing.
+ */
+public final class Adapter implements AutoCloseable {
+  private final AdapterWeights weights;
+  private final AdapterKernel kernel;
+  private final CallOptions defaults;
+  private volatile long packedVersion;
+  private volatile boolean closed;
+
+  /**
+   * For backends: puts the argument checks in front of a kernel.
+   *
+   * @param weights those that the kernel has packed
+   * @param kernel the backend's implementation
+   */
+  public Adapter(AdapterWeights weights, AdapterKernel kernel) {
+    this.weights = weights;
+    this.kernel = kernel;
+    this.defaults = CallOptions.of(weights.spec());
+    this.packedVersion = weights.version();
+  }
+
+  /** Returns what this adapter computes. */
+  public AdapterSpec spec() {
+    return weights.spec();
+  }
+
+  /** Returns the weights it was prepared from. */
+  public AdapterWeights weights() {
+    return weights;
+  }
+
+  /**
+   * Allocates what calls need.
+   *
+   * @param maxTokens largest number of rows of X in a call, ≥ 0
+   * @param mode inference, or training with a backward
+   * @param arena owner of the memory. A confined arena keeps every call on the thread that owns it;
+   *     {@code Arena.ofShared()} lets a call use all of the backend's threads
+   * @throws IllegalArgumentException if maxTokens is negative
+   */
+  public Workspace workspace(int maxTokens, Mode mode, Arena arena) {
+    requireOpen();
+    if (maxTokens < 0) {
+      throw new IllegalArgumentException("maxTokens: expected at least 0, came " + maxTokens);
+    }
+    return new Workspace(this, maxTokens, mode, kernel.allocate(maxTokens, mode, arena));
+  }
+
+  /**
+   * Adds the adapter's branch to Y: {@code Y += s·g ⊙ (U Bᵀ) + b}, with the specification's scale.
+   *
+   * @param x [n, d_in], any dtype and row stride
+   * @param y [n, d_out], of x's dtype or F32; must not share memory with x
+   * @param workspace made by this adapter
+   * @throws IllegalArgumentException if a tensor's shape, type or memory is wrong, or the adapter
+   *     has dropout and the workspace is for training (it then needs {@link CallOptions})
+   * @throws IllegalStateException if memory is closed or another thread's, the workspace is in use,
+   *     the weights changed since they were packed, or the adapter is closed
+   */
+  public void forward(Tensor x, Tensor y, Workspace workspace) {
+    forward(null, x, y, defaultOptions(workspace), workspace);
+  }
+
+  CallOptions defaultOptions(Workspace workspace) {
+    if (workspace.mode() == Mode.TRAINING && spec().hasDropout()) {
+      throw new IllegalArgumentException(
+          "options: expected a seed and a step for the dropout, came none");
+    }
+    return defaults;
+  }
+
+  /**
+   * Computes {@code Y = β·Y + s·g ⊙ (U Bᵀ) + b}; see {@link AdapterSpec}.
+   *
+   * @param x [n, d_in], any dtype and row stride
+   * @param y [n, d_out], of x's dtype or F32; must not share memory with x
+   * @param options scale, β and dropout of this call
+   * @param workspace made by this adapter
+   * @throws IllegalArgumentException if a tensor's shape, type or memory is wrong
+   * @throws IllegalStateException if memory is closed or another thread's, the workspace is in use,
+   *     the weights changed since they were packed, or the adapter is closed
+   */
+  public void forward(Tensor x, Tensor y, CallOptions options, Workspace workspace) {
+    forward(null, x, y, options, workspace);
+  }
+
+  /** Forward, after a base layer that overwrites Y if there is one. */
+  void forward(
+      @Nullable LinearKernel base, Tensor x, Tensor y, CallOptions options, Workspace workspace) {
+    requireReady();
+    Checks.matrix("x", x, spec().inFeatures());
+    Checks.matrix("y", y, x.rows(), spec().outFeatures());
+    Checks.types("x", x, "y", y);
+    Checks.writable("y", y);
+    Checks.disjoint("y", y, "x", x);
+    workspace.requireTokens(x.rows());
+    workspace.acquire(this);
+    try {
+      workspace.forgetForward();
+      if (base != null) {
+        base.forward(x, y);
+      }
+      kernel.forward(x, y, options, workspace.scratch());
+      workspace.recordForward(options, x.rows(), packedVersion);
+    } finally {
+      workspace.release();
+    }
+  }
+
+  /**
+   * Adds the gradients of the workspace's last forward call to dX and to the gradients.
+   *
+   * @param x [n, d_in], as in the forward call
+   * @param dY [n, d_out]: gradient of the loss by Y
+   * @param dX [n, d_in], of dY's dtype or F32; null if not wanted
+   * @param gradients of the parameters; null if not wanted
+   * @param workspace of the forward call
+   * @throws IllegalArgumentException if a tensor's shape, type or memory is wrong
+   * @throws IllegalStateException if there was no such forward call, memory is closed or another
+   *     thread's, or the adapter is closed
+   */
+  public void backward(
+      Tensor x,
+      Tensor dY,
+      @Nullable Tensor dX,
+      @Nullable AdapterGradients gradients,
+      Workspace workspace) {
+    backward(x, dY, dX, gradients, GradientOptions.ACCUMULATE, workspace);
+  }
+
+  /**
+   * Computes the gradients of the workspace's last forward call. May be repeated.
+   *
+   * @param x [n, d_in], as in the forward call
+   * @param dY [n, d_out]: gradient of the loss by Y
+   * @param dX [n, d_in], of dY's dtype or F32; null if not wanted
+   * @param gradients of the parameters; null if not wanted
+   * @param options whether old gradients are added to or replaced
+   * @param workspace of the forward call
+   * @throws IllegalArgumentException if a tensor's shape, type or memory is wrong
+   * @throws IllegalStateException if there was no such forward call, memory is closed or another
+   *     thread's, or the adapter is closed
+   */
+  public void backward(
+      Tensor x,
+      Tensor dY,
+      @Nullable Tensor dX,
+      @Nullable AdapterGradients gradients,
+      GradientOptions options,
+      Workspace workspace) {
+    requireReady();
+    Checks.matrix("x", x, spec().inFeatures());
+    Checks.matrix("dY", dY, x.rows(), spec().outFeatures());
+    if (dX != null) {
+      Checks.matrix("dX", dX, x.rows(), spec().inFeatures());
+      Checks.types("dY", dY, "dX", dX);
+      Checks.writable("dX", dX);
+      Checks.disjoint("dX", dX, "x", x);
+      Checks.disjoint("dX", dX, "dY", dY);
+    }
+    if (gradients != null) {
+      requireGradients(gradients, x, dY, dX);
+    }
+    workspace.acquire(this);
+    try {
+      CallOptions forward = workspace.requireForward(x.rows(), packedVersion);
+      kernel.backward(x, dY, dX, gradients, forward, options, workspace.scratch());
+    } finally {
+      workspace.release();
+    }
+  }
+
+  private void requireGradients(
+      AdapterGradients gradients, Tensor x, Tensor dY, @Nullable Tensor dX) {
+    if (gradients.spec() != spec()) {
+      throw new IllegalArgumentException(
+          "gradients: expected those of " + spec() + ", came " + gradients.spec());
+    }
+    for (Parameter parameter : PARAMETERS) {
+      if (!spec().parameters().contains(parameter)) {
+        continue;
+      }
+      Tensor gradient = gradients.get(parameter);
+      Checks.accessible(parameter.tensorName(), gradient);
+      Checks.disjoint(parameter.tensorName(), gradient, "x", x);
+      Checks.disjoint(parameter.tensorName(), gradient, "dY", dY);
+      if (dX != null) {
+        Checks.disjoint("dX", dX, parameter.tensorName(), gradient);
+      }
+    }
+  }
+
+  // An array because iterating over a Set allocates an iterator in every call.
+  private static final Parameter[] PARAMETERS = Parameter.values();
+
+  /**
+   * Packs the weights again after they have changed.
+   *
+   * @throws IllegalStateException if the adapter is closed
+   */
+  public void repack() {
+    requireOpen();
+    long version = weights.version();
+    kernel.repack(weights);
+    packedVersion = version;
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("adapter: expected an open one, came a closed one");
+    }
+  }
+
+  private void requireReady() {
+    requireOpen();
+    if (packedVersion != weights.version()) {
+      throw new IllegalStateException(
+          "weights: changed since they were packed; expected a call of repack() before this one");
+    }
+  }
+
+  /** Frees the packed weights. Later calls throw {@link IllegalStateException}. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      kernel.close();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package dev.borealis.adapter;
+
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.DTypeMismatchException;
+import dev.borealis.tensor.OverlapException;
+import dev.borealis.tensor.ShapeMismatchException;
+import dev.borealis.tensor.Tensor;
+
+/** The argument checks of every call. All of them run before an output is touched. */
+final class Checks {
+  private Checks() {}
+
+  /** A live matrix that this thread may touch, with the given columns. */
+  static void matrix(String name, Tensor tensor, long columns) {
+    if (tensor.dimensions() != 2 || tensor.columns() != columns) {
+      throw new ShapeMismatchException(
+          name + ": expected shape [n, " + columns + "], came " + tensor);
+    }
+    accessible(name, tensor);
+  }
+
+  /** Like {@link #matrix}, and with the given rows too. */
+  static void matrix(String name, Tensor tensor, long rows, long columns) {
+    if (!tensor.hasShape(rows, columns)) {
+      throw new ShapeMismatchException(
+          name + ": expected shape [" + rows + ", " + columns + "], came " + tensor);
+    }
+    accessible(name, tensor);
+  }
+
+  static void accessible(String name, Tensor tensor) {
+    if (!tensor.segment().scope().isAlive()) {
+      throw new IllegalStateException(name + ": expected a live arena, came a closed one");
+    }
+    if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
+      throw new IllegalStateException(
+          name
+              + ": expected memory that thread "
+              + Thread.currentThread().getName()
+              + " may touch, came another thread's confined arena");
+    }
+  }
+
+  static void writable(String name, Tensor tensor) {
+    if (tensor.segment().isReadOnly()) {
+      throw new IllegalArgumentException(
+          name + ": expected writable memory, came a read-only segment");
+    }
+  }
+
+  static void disjoint(String outputName, Tensor output, String name, Tensor other) {
+    if (output.overlaps(other)) {
+      throw new OverlapException(outputName + ": expected memory apart from " + name + "'s");
+    }
+  }
+
+  /** The table of legal types: an activation pair shares its type, or the output is F32. */
+  static void types(String inputName, Tensor input, String outputName, Tensor output) {
+    if (output.dtype() != input.dtype() && output.dtype() != DType.F32) {
+      throw new DTypeMismatchException(
+          outputName
+              + ": expected "
+              + (input.dtype() == DType.F32 ? "F32" : input.dtype() + " or F32")
+              + " beside "
+              + inputName
+              + " of "
+              + input.dtype()
+              + ", came "
+              + output.dtype());
+    }
+  }
+}

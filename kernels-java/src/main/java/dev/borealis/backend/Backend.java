@@ -1,0 +1,171 @@
+package dev.borealis.backend;
+
+import dev.borealis.adapter.Adapter;
+import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.Linear;
+import dev.borealis.adapter.Parameter;
+import dev.borealis.tensor.ShapeMismatchException;
+import dev.borealis.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A started backend: {@code scalar} (always works), {@code panama} (Vector API) or any other that
+ * {@link ServiceLoader} finds. Started once per process, never stopped, safe for all threads.
+ *
+ * <p>System properties, read when a backend starts: {@code borealis.backend} (auto, or a name),
+ * {@code borealis.threads}, {@code borealis.vectorBits}.
+ */
+public final class Backend {
+  private static final System.Logger LOGGER = System.getLogger(Backend.class.getName());
+  private static final String PROPERTY = "borealis.backend";
+  private static final Map<String, Backend> STARTED = new ConcurrentHashMap<>();
+
+  private final String name;
+  private final BackendProvider.Engine engine;
+
+  private Backend(String name, BackendProvider.Engine engine) {
+    this.name = name;
+    this.engine = engine;
+  }
+
+  /**
+   * Returns the backend that {@code -Dborealis.backend} names, or the fastest that starts if it
+   * names none or {@code auto}. What could not start is logged in one line with the reason.
+   *
+   * @throws BackendUnavailableException if a named backend can't start
+   */
+  public static Backend auto() {
+    String wanted = System.getProperty(PROPERTY, "auto");
+    return wanted.equals("auto") ? Fastest.BACKEND : require(wanted);
+  }
+
+  /** Chooses once, so that the log line appears once. */
+  private static final class Fastest {
+    static final Backend BACKEND = choose();
+
+    private static Backend choose() {
+      List<String> reasons = new ArrayList<>();
+      List<BackendProvider> providers = providers();
+      providers.sort(Comparator.comparingInt(BackendProvider::priority).reversed());
+      for (BackendProvider provider : providers) {
+        try {
+          Backend backend = STARTED.computeIfAbsent(provider.name(), n -> start(provider));
+          String skipped = reasons.isEmpty() ? "" : "; " + String.join("; ", reasons);
+          LOGGER.log(
+              reasons.isEmpty() ? System.Logger.Level.DEBUG : System.Logger.Level.INFO,
+              "Borealis uses " + backend + skipped);
+          return backend;
+        } catch (BackendUnavailableException e) {
+          reasons.add(e.getMessage());
+        }
+      }
+      throw new BackendUnavailableException("no backend starts: " + String.join("; ", reasons));
+    }
+  }
+
+  /**
+   * Returns the backend with a name, never another.
+   *
+   * @param name scalar, panama, …
+   * @throws BackendUnavailableException if there is none of that name, or it can't start; the
+   *     message has the reason and the JVM flag that is missing, if one is
+   */
+  public static Backend require(String name) {
+    Backend started = STARTED.get(name);
+    if (started != null) {
+      return started;
+    }
+    List<String> names = new ArrayList<>();
+    for (BackendProvider provider : providers()) {
+      if (provider.name().equals(name)) {
+        return STARTED.computeIfAbsent(name, n -> start(provider));
+      }
+      names.add(provider.name());
+    }
+    throw new BackendUnavailableException(
+        "backend " + name + ": expected one of " + names + " (-D" + PROPERTY + ")");
+  }
+
+  private static Backend start(BackendProvider provider) {
+    return new Backend(provider.name(), provider.start());
+  }
+
+  private static List<BackendProvider> providers() {
+    List<BackendProvider> providers = new ArrayList<>();
+    ServiceLoader.load(BackendProvider.class, Backend.class.getClassLoader())
+        .forEach(providers::add);
+    return providers;
+  }
+
+  /** Returns the name. */
+  public String name() {
+    return name;
+  }
+
+  /** Returns what it works with. */
+  public Capabilities capabilities() {
+    return engine.capabilities();
+  }
+
+  /**
+   * Packs weights and chooses kernels.
+   *
+   * @param weights live; stay the caller's, and are read again only by {@link Adapter#repack}
+   * @return a handle to close when done
+   * @throws dev.borealis.adapter.UnsupportedSpecException if the backend does not cover the
+   *     specification
+   * @throws IllegalStateException if the weights' memory is closed or another thread's
+   */
+  public Adapter prepare(AdapterWeights weights) {
+    for (Parameter parameter : weights.parameters()) {
+      requireAccessible(parameter.tensorName(), weights.get(parameter));
+    }
+    return new Adapter(weights, engine.prepare(weights));
+  }
+
+  /**
+   * Packs a base layer {@code y = x W0ᵀ + b}.
+   *
+   * @param w0 [d_out, d_in], any dtype; not read again
+   * @param bias [d_out], or null
+   * @return a handle to close when done
+   * @throws ShapeMismatchException if a shape is wrong
+   * @throws IllegalStateException if the memory is closed or another thread's
+   */
+  public Linear prepareLinear(Tensor w0, @Nullable Tensor bias) {
+    if (w0.dimensions() != 2 || w0.rows() < 1 || w0.columns() < 1) {
+      throw new ShapeMismatchException("w0: expected shape [d_out, d_in], came " + w0);
+    }
+    if (w0.rows() > Integer.MAX_VALUE || w0.columns() > Integer.MAX_VALUE) {
+      throw new ShapeMismatchException("w0: expected dimensions below 2^31, came " + w0);
+    }
+    requireAccessible("w0", w0);
+    if (bias != null) {
+      if (!bias.hasShape(w0.rows())) {
+        throw new ShapeMismatchException(
+            "bias: expected shape [" + w0.rows() + "], came " + bias);
+      }
+      requireAccessible("bias", bias);
+    }
+    return new Linear((int) w0.columns(), (int) w0.rows(), engine.prepareLinear(w0, bias));
+  }
+
+  private static void requireAccessible(String name, Tensor tensor) {
+    if (!tensor.segment().scope().isAlive()
+        || !tensor.segment().isAccessibleBy(Thread.currentThread())) {
+      throw new IllegalStateException(
+          name + ": expected live memory of this thread, came closed or another thread's");
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name + " (" + capabilities().description() + ")";
+  }
+}
