@@ -1,0 +1,5 @@
+/** Demonstrations on real models and data. */
+@NullMarked
+package dev.borealis.examples;
+
+import org.jspecify.annotations.NullMarked;

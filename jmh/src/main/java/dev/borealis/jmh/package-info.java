@@ -1,0 +1,5 @@
+/** Benchmarks. */
+@NullMarked
+package dev.borealis.jmh;
+
+import org.jspecify.annotations.NullMarked;

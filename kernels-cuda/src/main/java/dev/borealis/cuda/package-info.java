@@ -1,0 +1,5 @@
+/** The CUDA backend. */
+@NullMarked
+package dev.borealis.cuda;
+
+import org.jspecify.annotations.NullMarked;

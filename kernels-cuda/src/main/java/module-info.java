@@ -1,0 +1,6 @@
+/** The CUDA backend. */
+module dev.borealis.cuda {
+  requires transitive dev.borealis.kernels;
+  requires dev.borealis.ffm;
+  requires static org.jspecify;
+}

@@ -1,0 +1,14 @@
+/** The tensor API, the adapters and their CPU kernels. */
+module dev.borealis.kernels {
+  requires static jdk.incubator.vector;
+  // Transitive, because annotations of its are in our signatures; static, because nobody needs it to run.
+  requires static transitive org.jspecify;
+
+  exports dev.borealis.tensor;
+  exports dev.borealis.adapter;
+  exports dev.borealis.backend;
+  exports dev.borealis.io;
+  exports dev.borealis.optim;
+
+  uses dev.borealis.backend.BackendProvider;
+}
