@@ -19,8 +19,9 @@ final class SplineTable {
   private static final int COEFFICIENTS = 4;
   private static final int OUTER_INTERVALS = 6;
   private static final int MAX_GRID_SIZE = 64;
-  // The interval's number must come out exact in fp32, with room for the fraction.
-  private static final double MAX_GRID_OFFSET = 1 << 18;
+  // In fp32 the interval's number must come out right but for 2^-12 of an interval: so far the
+  // neighbouring cubic, being twice continuously differentiable, serves as well.
+  private static final double MAX_GRID_OFFSET = 1 << 12;
   // So that 1/h is finite in fp32.
   private static final double MIN_WIDTH = Float.MIN_NORMAL;
 
@@ -105,7 +106,7 @@ final class SplineTable {
     if (!(h >= MIN_WIDTH && h <= Float.MAX_VALUE && offset <= MAX_GRID_OFFSET)) {
       throw new IllegalArgumentException(
           "grid: expected lo < hi, both finite, with intervals of normal fp32 width, at most "
-              + MAX_GRID_OFFSET
+              + (int) MAX_GRID_OFFSET
               + " intervals from 0, got ["
               + lo
               + ", "
