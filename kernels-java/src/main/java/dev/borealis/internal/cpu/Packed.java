@@ -45,12 +45,12 @@ final class Packed {
 
   /** Returns the number of vectors in a row, the last one perhaps padded. */
   long panels() {
-    return (columns + Species.LANES - 1) / Species.LANES;
+    return (columns + Species.LANES - 1L) / Species.LANES;
   }
 
   /** Returns the byte offset of a column's vectors. */
   long panelOf(int column) {
-    return column / Species.LANES * panel;
+    return (long) (column / Species.LANES) * panel;
   }
 
   private long at(int row, int column) {

@@ -209,7 +209,7 @@ final class PanamaAdapter implements AdapterKernel {
     input(input, own, x, row, tokens, 0, inFeatures, training ? s.options() : null);
 
     MemorySegment z = training ? s.z : own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
-    long z0 = training ? block * downRank * Block.ROW : 0;
+    long z0 = training ? (long) block * downRank * Block.ROW : 0;
     down(input, a, tokens, z, z0, own);
     if (has(Parameter.A_BIAS)) {
       for (int j = 0; j < downRank; j++) {
@@ -297,15 +297,15 @@ final class PanamaAdapter implements AdapterKernel {
       int column,
       int columns,
       @Nullable CallOptions dropout) {
-    boolean masked = dropout != null && spec.inputDropout() > 0;
-    if (TileView.isDirect(tensor) && !masked) {
+    CallOptions masked = spec.inputDropout() > 0 ? dropout : null;
+    if (TileView.isDirect(tensor) && masked == null) {
       view.direct(tensor, row, column);
       return;
     }
     view.staged(own.get(ThreadScratch.Slot.INPUT, (long) tokens * columns), columns);
     view.load(tensor, row, tokens, column, columns);
-    if (masked) {
-      view.multiply(maskInput(row, tokens, column, columns, dropout, own), tokens, columns);
+    if (masked != null) {
+      view.multiply(maskInput(row, tokens, column, columns, masked, own), tokens, columns);
     }
   }
 
@@ -472,7 +472,7 @@ final class PanamaAdapter implements AdapterKernel {
       int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
       input(own.input, own, dY, row, tokens, column, columns, null);
       Columns.addGradient(
-          s.u, block * rank * Block.ROW, rank, own.input, tokens, columns, s.dB, outStride, column,
+          s.u, (long) block * rank * Block.ROW, rank, own.input, tokens, columns, s.dB, outStride, column,
           own);
       if (has(Parameter.B_BIAS)) {
         Columns.addSums(own.input, tokens, columns, s.dB, (rank * outStride + column) * 4);
@@ -530,7 +530,7 @@ final class PanamaAdapter implements AdapterKernel {
     for (int block = 0; block < blocks; block++) {
       long row = (long) block * Block.TOKENS;
       int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
-      long dz0 = block * downRank * Block.ROW;
+      long dz0 = (long) block * downRank * Block.ROW;
       if (s.gradients != null) {
         input(own.input, own, x, row, tokens, column, columns, s.options());
         Columns.addGradient(

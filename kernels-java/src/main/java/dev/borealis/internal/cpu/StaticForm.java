@@ -26,7 +26,7 @@ final class StaticForm {
     this.phi = Phi.of(spec, arena);
     this.rank = spec.rank();
     this.columns = spec.inFeatures();
-    this.a = arena.allocate(Block.count(columns) * rank * Block.ROW, 64);
+    this.a = arena.allocate((long) Block.count(columns) * rank * Block.ROW, 64);
   }
 
   /** Takes over A and packs σ(A). */
@@ -38,7 +38,7 @@ final class StaticForm {
     for (int block = 0; block < Block.count(columns); block++) {
       int column = block * Block.TOKENS;
       int count = Math.min(Block.TOKENS, columns - column);
-      long a0 = block * rank * Block.ROW;
+      long a0 = (long) block * rank * Block.ROW;
       for (int j = 0; j < rank; j++) {
         for (int i = 0; i < count; i++) {
           a.set(F, a0 + j * Block.ROW + i * 4L, from.get(j, column + i));
@@ -69,7 +69,7 @@ final class StaticForm {
         }
       }
       Block.clearTail(g, 0, rank, count);
-      long a0 = block * rank * Block.ROW;
+      long a0 = (long) block * rank * Block.ROW;
       phi.backward(a, a0, g, 0, dz, 0, Block.width(count), s.sums, 0, own);
       for (int j = 0; j < rank; j++) {
         for (int i = 0; i < count; i++) {

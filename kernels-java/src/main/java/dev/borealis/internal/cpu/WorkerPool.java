@@ -25,6 +25,9 @@ final class WorkerPool {
   // Long enough to catch the next stage of the same call, short enough not to burn an idle core.
   private static final int SPINS = 20_000;
 
+  // A worker without a processor of its own needs ours to finish.
+  private static final long MICROSECONDS_20 = 20_000;
+
   private final Worker[] workers;
   private final ReentrantLock turn = new ReentrantLock();
   private final AtomicInteger next = new AtomicInteger();
@@ -90,7 +93,7 @@ final class WorkerPool {
         if (spin < SPINS) {
           Thread.onSpinWait();
         } else {
-          Thread.yield();
+          LockSupport.parkNanos(MICROSECONDS_20);
         }
       }
       work = null;
