@@ -12,4 +12,7 @@ module dev.borealis.kernels {
   exports dev.borealis.optim;
 
   uses dev.borealis.backend.BackendProvider;
+
+  provides dev.borealis.backend.BackendProvider with
+      dev.borealis.internal.reference.ScalarBackend;
 }
