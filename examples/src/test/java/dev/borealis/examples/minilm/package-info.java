@@ -1,0 +1,5 @@
+/** Tests of the sentence encoder. */
+@NullMarked
+package dev.borealis.examples.minilm;
+
+import org.jspecify.annotations.NullMarked;
