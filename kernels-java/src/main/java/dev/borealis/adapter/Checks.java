@@ -5,6 +5,9 @@ import dev.borealis.tensor.DTypeMismatchException;
 import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /** The argument checks of every call. All of them run before an output is touched. */
 final class Checks {
@@ -12,6 +15,7 @@ final class Checks {
 
   /** A live matrix that this thread may touch, with the given columns. */
   static void matrix(String name, Tensor tensor, long columns) {
+    Objects.requireNonNull(tensor, name);
     if (tensor.dimensions() != 2 || tensor.columns() != columns) {
       throw new ShapeMismatchException(
           name + ": expected shape [n, " + columns + "], came " + tensor);
@@ -21,6 +25,7 @@ final class Checks {
 
   /** Like {@link #matrix}, and with the given rows too. */
   static void matrix(String name, Tensor tensor, long rows, long columns) {
+    Objects.requireNonNull(tensor, name);
     if (!tensor.hasShape(rows, columns)) {
       throw new ShapeMismatchException(
           name + ": expected shape [" + rows + ", " + columns + "], came " + tensor);
@@ -29,10 +34,31 @@ final class Checks {
   }
 
   static void accessible(String name, Tensor tensor) {
-    if (!tensor.segment().scope().isAlive()) {
+    accessible(name, tensor.segment());
+  }
+
+  /** An arena that takes allocations from this thread. */
+  static void accessible(String name, Arena arena) {
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException(name + ": expected a live one, came a closed one");
+    }
+    try {
+      arena.allocate(0);
+    } catch (WrongThreadException e) {
+      throw new IllegalStateException(
+          name
+              + ": expected one that thread "
+              + Thread.currentThread().getName()
+              + " may use, came another thread's confined arena",
+          e);
+    }
+  }
+
+  static void accessible(String name, MemorySegment segment) {
+    if (!segment.scope().isAlive()) {
       throw new IllegalStateException(name + ": expected a live arena, came a closed one");
     }
-    if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
       throw new IllegalStateException(
           name
               + ": expected memory that thread "
@@ -50,7 +76,8 @@ final class Checks {
 
   static void disjoint(String outputName, Tensor output, String name, Tensor other) {
     if (output.overlaps(other)) {
-      throw new OverlapException(outputName + ": expected memory apart from " + name + "'s");
+      throw new OverlapException(
+          outputName + ": expected memory apart from " + name + "'s, came some that they share");
     }
   }
 
