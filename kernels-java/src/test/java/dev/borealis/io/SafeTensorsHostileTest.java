@@ -123,7 +123,10 @@ class SafeTensorsHostileTest {
     assertTrue(opened > MUTANTS / 100 && refused > MUTANTS / 2, opened + " of " + MUTANTS);
   }
 
-  /** Small enough for chance to hit every way in which tensors can lie: about one in four tiles the data. */
+  /**
+   * Small enough for chance to hit every way in which tensors can lie: about one in four tiles the
+   * data.
+   */
   @Test
   void opensExactlyTheLayoutsThatTileTheData() {
     SplittableRandom random = new SplittableRandom(11);
