@@ -40,11 +40,11 @@ final class Elementary {
    * <p>Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.28.
    */
   static float erfc(float x) {
-    float p = 0.0002765672f + x * 0.0000430638f;
-    p = 0.0001520143f + x * p;
-    p = 0.0092705272f + x * p;
-    p = 0.0422820123f + x * p;
-    p = 0.0705230784f + x * p;
+    float p = (float) 0.0002765672 + x * (float) 0.0000430638;
+    p = (float) 0.0001520143 + x * p;
+    p = (float) 0.0092705272 + x * p;
+    p = (float) 0.0422820123 + x * p;
+    p = (float) 0.0705230784 + x * p;
     p = 1 + x * p;
     p *= p;
     p *= p;

@@ -57,8 +57,7 @@ public record MiniLmWeights(
           if (!Arrays.equals(shape, onnx.shape(name))) {
             throw new IllegalArgumentException(
                 "%s: expected shape %s, came %s"
-                    .formatted(
-                        name, Arrays.toString(shape), Arrays.toString(onnx.shape(name))));
+                    .formatted(name, Arrays.toString(shape), Arrays.toString(onnx.shape(name))));
           }
           return onnx.values(name);
         },
@@ -73,8 +72,7 @@ public record MiniLmWeights(
    * @param allocator gives the native memory of the linear layers
    * @return the parameters
    */
-  public static MiniLmWeights of(
-      MiniLmConfig config, Source source, SegmentAllocator allocator) {
+  public static MiniLmWeights of(MiniLmConfig config, Source source, SegmentAllocator allocator) {
     List<LayerWeights> layers = new ArrayList<>();
     for (int layer = 0; layer < config.layers(); layer++) {
       layers.add(layer(config, "encoder.layer." + layer + ".", source, allocator));
@@ -96,8 +94,7 @@ public record MiniLmWeights(
       int in = site.in(config);
       int out = site.out(config);
       String name = prefix + site.path();
-      MemorySegment weight =
-          Segments.copyOf(source.values(name + ".weight", out, in), allocator);
+      MemorySegment weight = Segments.copyOf(source.values(name + ".weight", out, in), allocator);
       MemorySegment bias = Segments.copyOf(source.values(name + ".bias", out), allocator);
       projections.put(site, new LinearWeights(weight, bias, in, out));
     }

@@ -66,7 +66,12 @@ public final class OnnxReference implements AutoCloseable {
         var result =
             session.run(
                 Map.of(
-                    "input_ids", idTensor, "attention_mask", maskTensor, "token_type_ids", types))) {
+                    "input_ids",
+                    idTensor,
+                    "attention_mask",
+                    maskTensor,
+                    "token_type_ids",
+                    types))) {
       var hidden = (OnnxTensor) result.get(0);
       int width = Math.toIntExact(hidden.getInfo().getShape()[2]);
       return pool(hidden.getFloatBuffer(), batch, longest, width);

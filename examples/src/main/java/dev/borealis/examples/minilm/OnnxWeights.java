@@ -57,8 +57,7 @@ public final class OnnxWeights {
     for (TensorProto tensor : graph.getInitializerList()) {
       if (tensor.getDataType() == TensorProto.DataType.FLOAT_VALUE) {
         String layer = layerOfMatrix.get(tensor.getName());
-        byName.put(
-            layer == null ? tensor.getName() : layer, new Stored(tensor, layer != null));
+        byName.put(layer == null ? tensor.getName() : layer, new Stored(tensor, layer != null));
       }
     }
     return new OnnxWeights(byName);

@@ -34,8 +34,7 @@ final class Pooling {
       Rows.scale(embedding, inverseLength, width);
       float along = Rows.dot(embedding, dEmbeddings[s], width);
       for (int c = 0; c < width; c++) {
-        gradient[c] =
-            (dEmbeddings[s][c] - embedding[c] * along) * inverseLength / batch.length(s);
+        gradient[c] = (dEmbeddings[s][c] - embedding[c] * along) * inverseLength / batch.length(s);
       }
       for (int t = 0; t < batch.length(s); t++) {
         Segments.writeRow(gradient, dHidden, batch.start(s) + t);

@@ -2,9 +2,7 @@ package dev.borealis.examples.minilm;
 
 import java.util.List;
 
-/**
- * The tokens of several sentences, one after the other without padding. Immutable.
- */
+/** The tokens of several sentences, one after the other without padding. Immutable. */
 public final class TokenBatch {
   private final int[] ids;
   private final int[] starts;

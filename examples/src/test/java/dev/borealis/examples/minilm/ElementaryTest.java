@@ -32,7 +32,8 @@ class ElementaryTest {
       double phi = 0.5 * (1 + Math.signum(x) * erf(Math.abs(x) * Math.sqrt(0.5)));
       double density = Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
       assertEquals(x * phi, Gelu.value((float) x), 2e-6, "x = " + x);
-      assertEquals(phi + x * density, Gelu.derivative((float) x), 2e-6, "x = " + x);
+      assertEquals(phi, Gelu.distribution((float) x), 2e-6, "x = " + x);
+      assertEquals(density, Gelu.density((float) x), 1e-7, "x = " + x);
     }
     assertEquals(1e30f, Gelu.value(1e30f));
     assertEquals(0, Gelu.value(-1e30f), 0);

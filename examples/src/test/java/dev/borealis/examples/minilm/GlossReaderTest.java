@@ -20,8 +20,7 @@ class GlossReaderTest {
                 + " (living or nonliving)",
             3),
         glosses.getFirst());
-    assertEquals(
-        glosses.size(), glosses.stream().map(Gloss::definition).distinct().count());
+    assertEquals(glosses.size(), glosses.stream().map(Gloss::definition).distinct().count());
     assertTrue(
         glosses.stream().allMatch(g -> g.lexicographerFile() >= 3 && g.lexicographerFile() <= 28));
   }

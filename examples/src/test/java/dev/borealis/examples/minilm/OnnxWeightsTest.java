@@ -22,10 +22,8 @@ class OnnxWeightsTest {
   void namesEveryParameterOfTheModel() {
     OnnxWeights weights = OnnxWeights.parse(MiniLmArtifact.onnxModel());
     String layer = "encoder.layer.5.";
-    assertArrayEquals(
-        new int[] {30_522, 384}, weights.shape("embeddings.word_embeddings.weight"));
-    assertArrayEquals(
-        new int[] {384, 384}, weights.shape(layer + "attention.self.query.weight"));
+    assertArrayEquals(new int[] {30_522, 384}, weights.shape("embeddings.word_embeddings.weight"));
+    assertArrayEquals(new int[] {384, 384}, weights.shape(layer + "attention.self.query.weight"));
     assertArrayEquals(new int[] {1_536, 384}, weights.shape(layer + "intermediate.dense.weight"));
     assertArrayEquals(new int[] {384, 1_536}, weights.shape(layer + "output.dense.weight"));
     assertArrayEquals(new int[] {1_536}, weights.shape(layer + "intermediate.dense.bias"));
@@ -33,8 +31,11 @@ class OnnxWeightsTest {
     assertEquals(5 + 6 * 16, weights.names().size());
     long parameters =
         weights.names().stream()
-            .mapToLong(name -> Arrays.stream(weights.shape(name)).asLongStream()
-                .reduce(1, Math::multiplyExact))
+            .mapToLong(
+                name ->
+                    Arrays.stream(weights.shape(name))
+                        .asLongStream()
+                        .reduce(1, Math::multiplyExact))
             .sum();
     assertEquals(22_565_376, parameters);
     assertTrue(weights.names().stream().noneMatch(name -> name.startsWith("onnx::")));

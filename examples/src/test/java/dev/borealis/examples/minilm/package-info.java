@@ -1,5 +1,0 @@
-/** Tests of the sentence encoder. */
-@NullMarked
-package dev.borealis.examples.minilm;
-
-import org.jspecify.annotations.NullMarked;
