@@ -13,8 +13,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Once compiled, no kernel allocates. A kernel that lost its vector code allocates each vector, tens
- * of kilobytes a call, and nothing but its speed would tell.
+ * Once compiled, no kernel allocates. A kernel that lost its vector code allocates each vector,
+ * tens of kilobytes a call, and nothing but its speed would tell.
  */
 @Tag("widths")
 class AllocationTest {
@@ -24,8 +24,7 @@ class AllocationTest {
   // Batches until one is free of allocations; compiling takes a few dozen on an idle machine.
   private static final int MAX_BATCHES = 20_000;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   static Stream<Arguments> kernels() {
     MemorySegment z = Floats.filled(COUNT, 0.3f);
