@@ -13,5 +13,6 @@ module dev.borealis.kernels {
   uses dev.borealis.backend.BackendProvider;
 
   provides dev.borealis.backend.BackendProvider with
+      dev.borealis.internal.cpu.PanamaBackend,
       dev.borealis.internal.reference.ScalarBackend;
 }

@@ -1,0 +1,93 @@
+package dev.borealis.internal.cpu;
+
+import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A matrix of {@code rows × columns} packed as {@code [⌈columns/V⌉][rows][V]}, V the vector length,
+ * zero-padded: the layout in which both {@link Dot} (vectors along its inner dimension) and {@link
+ * Outer} (vectors along the columns of the result) read their right operand as one stream.
+ */
+final class Packed {
+  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  /** The packed floats. */
+  final MemorySegment segment;
+
+  /** Number of rows. */
+  final int rows;
+
+  /** Number of columns. */
+  final int columns;
+
+  /** Bytes from a vector to the one below it. */
+  static final long ROW = Species.LANES * 4L;
+
+  /** Bytes from a vector to the one right of it. */
+  final long panel;
+
+  /**
+   * Allocates a matrix of zeros.
+   *
+   * @param arena owner of the memory
+   * @param rows number of rows
+   * @param columns number of columns
+   */
+  Packed(Arena arena, int rows, int columns) {
+    this.rows = rows;
+    this.columns = columns;
+    this.panel = rows * ROW;
+    this.segment = arena.allocate(Math.max(panels() * panel, 64), 64);
+  }
+
+  /** Returns the number of vectors in a row, the last one perhaps padded. */
+  long panels() {
+    return (columns + Species.LANES - 1L) / Species.LANES;
+  }
+
+  /** Returns the byte offset of a column's vectors. */
+  long panelOf(int column) {
+    return (long) (column / Species.LANES) * panel;
+  }
+
+  private long at(int row, int column) {
+    return panelOf(column) + row * ROW + column % Species.LANES * 4L;
+  }
+
+  /** Returns one element. */
+  float get(int row, int column) {
+    return segment.get(F, at(row, column));
+  }
+
+  /** Sets one element. */
+  void set(int row, int column, float value) {
+    segment.set(F, at(row, column), value);
+  }
+
+  /** Takes over a matrix [rows, columns]. */
+  void pack(Tensor source) {
+    for (int row = 0; row < rows; row++) {
+      for (int column = 0; column < columns; column++) {
+        set(row, column, source.get(row, column));
+      }
+    }
+  }
+
+  /**
+   * Takes over the transpose of a matrix [columns, rows].
+   *
+   * @param source the matrix
+   * @param gain [columns] factors of the source's rows, or null
+   */
+  void packTransposed(Tensor source, @Nullable Tensor gain) {
+    for (int column = 0; column < columns; column++) {
+      float factor = gain == null ? 1 : gain.get(0, column);
+      for (int row = 0; row < rows; row++) {
+        set(row, column, factor * source.get(column, row));
+      }
+    }
+  }
+}

@@ -1,0 +1,634 @@
+package dev.borealis.internal.cpu;
+
+import dev.borealis.adapter.Activation;
+import dev.borealis.adapter.AdapterGradients;
+import dev.borealis.adapter.AdapterKernel;
+import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.CallOptions;
+import dev.borealis.adapter.GradientOptions;
+import dev.borealis.adapter.HiddenDropoutMode;
+import dev.borealis.adapter.Mode;
+import dev.borealis.adapter.Parameter;
+import dev.borealis.adapter.Update;
+import dev.borealis.internal.dropout.DropoutMask;
+import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An adapter on the CPU. Forward goes through a tile of {@link Block#TOKENS} tokens at a time: down,
+ * φ, up, so that Z and U stay in cache while X is read once and Y updated once. Backward has three
+ * stages: dU, φ and dZ by stripes of tokens; dB by columns of dY; dA and dX by columns of X.
+ *
+ * <p>How work is cut depends on shapes alone and every sum has one order, so results have the same
+ * bits on any number of threads; a row of Y also doesn't depend on the other rows.
+ */
+final class PanamaAdapter implements AdapterKernel {
+  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final int MAX_STRIPES = 16;
+  // Stripes each have sums of their own: not more than this many floats in all.
+  private static final long MAX_SUM_FLOATS = 1 << 20;
+  // A column group's part of dA or dB stays in L2 while all tokens pass by.
+  private static final int GROUP_FLOATS = 1 << 16;
+  private static final int MIN_GROUP = 64;
+  private static final int MAX_GROUP = 256;
+
+  final AdapterSpec spec;
+  final int rank;
+  final int downRank;
+  final int inFeatures;
+  final int outFeatures;
+
+  /** Floats between two rows of the sums of dA. */
+  final long inStride;
+
+  /** Floats between two rows of the sums of dB. */
+  final long outStride;
+
+  /** Floats in a stripe's sums: φ's parameters, then dv [r], then da [r_a]. */
+  final long sumFloats;
+
+  private final WorkerPool pool;
+  private final Arena arena = Arena.ofShared();
+  private final Phi phi;
+  private final Packed a;
+  // Bᵀ with g folded in.
+  private final Packed b;
+  // Bᵀ without g, for dg; the same as b if there is no g.
+  private final Packed plainB;
+  private final float[] v;
+  private final MemorySegment downBias;
+  private final MemorySegment upBias;
+  private final float[] gain;
+  private final @Nullable StaticForm staticForm;
+  private final long phiFloats;
+  private final int outGroup;
+  private final int inGroup;
+
+  PanamaAdapter(AdapterWeights weights, WorkerPool pool) {
+    this.spec = weights.spec();
+    this.pool = pool;
+    this.rank = spec.rank();
+    this.downRank = spec.downRank();
+    this.inFeatures = spec.inFeatures();
+    this.outFeatures = spec.outFeatures();
+    this.inStride = wholeVectors(inFeatures);
+    this.outStride = wholeVectors(outFeatures);
+    this.a = new Packed(arena, downRank, inFeatures);
+    this.b = new Packed(arena, rank, outFeatures);
+    this.plainB = has(Parameter.GAIN) ? new Packed(arena, rank, outFeatures) : b;
+    this.v = new float[has(Parameter.V) ? rank : 0];
+    this.gain = new float[has(Parameter.GAIN) ? outFeatures : 0];
+    this.downBias = arena.allocate(has(Parameter.A_BIAS) ? downRank * 4L : 64, 64);
+    this.upBias = arena.allocate(has(Parameter.B_BIAS) ? outFeatures * 4L : 64, 64);
+    // In the static form the pipeline is LoRA's with σ(A) for A, and φ acts on A around it.
+    this.staticForm = spec.staticForm() ? new StaticForm(spec, arena) : null;
+    this.phi =
+        spec.staticForm()
+            ? new PointwisePhi(rank, Activation.IDENTITY)
+            : Phi.of(spec, arena);
+    this.phiFloats = phiFloats(spec);
+    this.sumFloats = phiFloats + rank + downRank;
+    this.outGroup = group(rank);
+    this.inGroup = group(downRank);
+    repack(weights);
+  }
+
+  private boolean has(Parameter parameter) {
+    return spec.parameters().contains(parameter);
+  }
+
+  private static long wholeVectors(int columns) {
+    return (columns + Species.LANES - 1L) / Species.LANES * Species.LANES;
+  }
+
+  private static long phiFloats(AdapterSpec spec) {
+    long floats = 0;
+    for (Parameter parameter : spec.parameters()) {
+      if (Phi.owns(parameter)) {
+        long size = 1;
+        for (long dimension : spec.shape(parameter)) {
+          size *= dimension;
+        }
+        floats += size;
+      }
+    }
+    return floats;
+  }
+
+  private static int group(int rows) {
+    int columns = GROUP_FLOATS / rows / MIN_GROUP * MIN_GROUP;
+    return Math.clamp(columns, MIN_GROUP, MAX_GROUP);
+  }
+
+  @Override
+  public void repack(AdapterWeights weights) {
+    phi.pack(weights);
+    if (staticForm != null) {
+      staticForm.pack(weights, a);
+    } else {
+      a.pack(weights.get(Parameter.A));
+    }
+    b.packTransposed(
+        weights.get(Parameter.B), has(Parameter.GAIN) ? weights.get(Parameter.GAIN) : null);
+    if (has(Parameter.GAIN)) {
+      plainB.packTransposed(weights.get(Parameter.B), null);
+      for (int i = 0; i < outFeatures; i++) {
+        gain[i] = weights.get(Parameter.GAIN).get(0, i);
+      }
+    }
+    for (int j = 0; j < v.length; j++) {
+      v[j] = weights.get(Parameter.V).get(0, j);
+    }
+    if (has(Parameter.A_BIAS)) {
+      Phi.copy(weights.get(Parameter.A_BIAS), downBias);
+    }
+    if (has(Parameter.B_BIAS)) {
+      Phi.copy(weights.get(Parameter.B_BIAS), upBias);
+    }
+  }
+
+  @Override
+  public Scratch allocate(int maxTokens, Mode mode, Arena owner) {
+    return new PanamaScratch(this, maxTokens, mode, owner);
+  }
+
+  /** Returns into how many stripes the tokens of a backward call are cut; depends on n alone. */
+  int stripes(long tokens) {
+    long bySize = MAX_SUM_FLOATS / sumFloats;
+    return Math.clamp(Math.min(bySize, Block.count(tokens)), 1, MAX_STRIPES);
+  }
+
+  // ---------------------------------------------------------------- forward
+
+  @Override
+  public void forward(Tensor x, Tensor y, CallOptions options, Scratch scratch) {
+    PanamaScratch s = (PanamaScratch) scratch;
+    s.begin(x, y, options);
+    try {
+      boolean parallel = shared(s) && shared(x) && shared(y);
+      pool.run(Block.count(x.rows()), parallel, s.forwardBlocks);
+    } finally {
+      s.end();
+    }
+  }
+
+  private boolean shared(Tensor tensor) {
+    return pool.sharesMemory(tensor.segment());
+  }
+
+  private boolean shared(PanamaScratch s) {
+    return s.mode == Mode.INFERENCE || pool.sharesMemory(s.z);
+  }
+
+  private boolean shared(AdapterGradients gradients) {
+    for (Parameter parameter : COLUMN_WISE) {
+      if (has(parameter) && !shared(gradients.get(parameter))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Parameters whose gradients the workers write. */
+  private static final Parameter[] COLUMN_WISE = {
+    Parameter.A, Parameter.B, Parameter.B_BIAS, Parameter.GAIN
+  };
+
+  void forwardBlock(PanamaScratch s, int block) {
+    Tensor x = s.x();
+    long row = (long) block * Block.TOKENS;
+    int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
+    int width = Block.width(tokens);
+    ThreadScratch own = ThreadScratch.current();
+    boolean training = s.mode == Mode.TRAINING;
+    TileView input = own.input;
+    input(input, own, x, row, tokens, 0, inFeatures, training ? s.options() : null);
+
+    MemorySegment z = training ? s.z : own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
+    long z0 = training ? (long) block * downRank * Block.ROW : 0;
+    down(input, a, tokens, z, z0, own);
+    if (has(Parameter.A_BIAS)) {
+      for (int j = 0; j < downRank; j++) {
+        Block.shift(z, z0 + j * Block.ROW, width, downBias.get(F, j * 4L));
+      }
+    }
+    MemorySegment u = own.get(ThreadScratch.Slot.U, (long) rank * Block.TOKENS);
+    phi.forward(z, z0, u, 0, width, own);
+    float scale = s.options().scale();
+    for (int j = 0; j < rank; j++) {
+      float factor = v.length == 0 ? scale : scale * v[j];
+      if (factor != 1) {
+        Block.scale(u, j * Block.ROW, width, factor);
+      }
+    }
+    if (training && spec.hiddenDropout() > 0) {
+      maskHidden(u, 0, row, tokens, s.options(), own);
+    }
+    up(own, u, s.y(), s.options().output() == Update.ACCUMULATE, row, tokens);
+  }
+
+  /** {@code out[j][i] = Σ_k in[i][k] · m[j][k]} for the tokens of a block; zero behind them. */
+  private static void down(
+      TileView in,
+      Packed m,
+      int tokens,
+      MemorySegment out,
+      long out0,
+      ThreadScratch own) {
+    Block.clearTail(out, out0, m.rows, tokens);
+    Dot.run(
+        in.segment,
+        in.offset,
+        in.stride,
+        m.segment,
+        0,
+        m.panel,
+        Packed.ROW,
+        tokens,
+        m.rows,
+        m.columns,
+        out,
+        out0,
+        4,
+        Block.ROW,
+        false,
+        own.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_BYTES / 4),
+        0);
+  }
+
+  /** {@code Y = β·Y + Ud B (+ b)} for the tokens of a block. */
+  private void up(
+      ThreadScratch own,
+      MemorySegment u,
+      Tensor y,
+      boolean add,
+      long row,
+      int tokens) {
+    TileView output = own.output;
+    boolean direct = TileView.isDirect(y);
+    if (direct) {
+      output.direct(y, row, 0);
+    } else {
+      output.staged(own.get(ThreadScratch.Slot.OUTPUT, tokens * outStride), outFeatures);
+      if (add) {
+        output.load(y, row, tokens, 0, outFeatures);
+      }
+    }
+    Columns.product(u, 0, b, 0, outFeatures, rank, output, tokens, add, own);
+    if (has(Parameter.B_BIAS)) {
+      Columns.addToRows(upBias, 0, output, tokens, outFeatures);
+    }
+    if (!direct) {
+      output.store(y, row, tokens, 0, outFeatures);
+    }
+  }
+
+  /** Points the view to rows of a tensor, masked by the input dropout if options are given. */
+  private void input(
+      TileView view,
+      ThreadScratch own,
+      Tensor tensor,
+      long row,
+      int tokens,
+      int column,
+      int columns,
+      @Nullable CallOptions dropout) {
+    CallOptions masked = spec.inputDropout() > 0 ? dropout : null;
+    if (TileView.isDirect(tensor) && masked == null) {
+      view.direct(tensor, row, column);
+      return;
+    }
+    view.staged(own.get(ThreadScratch.Slot.INPUT, (long) tokens * columns), columns);
+    view.load(tensor, row, tokens, column, columns);
+    if (masked != null) {
+      view.multiply(maskInput(row, tokens, column, columns, masked, own), tokens, columns);
+    }
+  }
+
+  private MemorySegment maskInput(
+      long row,
+      int tokens,
+      int column,
+      int columns,
+      CallOptions options,
+      ThreadScratch own) {
+    MemorySegment mask = own.get(ThreadScratch.Slot.MASK, (long) tokens * columns);
+    DropoutMask.fill(
+        spec.inputDropout(),
+        options.seed(),
+        options.step(),
+        DropoutMask.INPUT,
+        false,
+        inFeatures,
+        mask,
+        0,
+        columns,
+        row,
+        tokens,
+        column,
+        columns);
+    return mask;
+  }
+
+  /** {@code block ⊙= m_h}. */
+  private void maskHidden(
+      MemorySegment block,
+      long b0,
+      long row,
+      int tokens,
+      CallOptions options,
+      ThreadScratch own) {
+    boolean unit = spec.hiddenDropoutMode() == HiddenDropoutMode.UNIT;
+    MemorySegment mask = own.get(ThreadScratch.Slot.MASK, (long) tokens * rank);
+    DropoutMask.fill(
+        spec.hiddenDropout(),
+        options.seed(),
+        options.step(),
+        DropoutMask.HIDDEN,
+        unit,
+        rank,
+        mask,
+        0,
+        rank,
+        row,
+        unit ? 1 : tokens,
+        0,
+        rank);
+    Block.mask(block, b0, rank, tokens, mask, unit ? 0 : rank);
+  }
+
+  // ---------------------------------------------------------------- backward
+
+  @Override
+  public void backward(
+      Tensor x,
+      Tensor dY,
+      @Nullable Tensor dX,
+      @Nullable AdapterGradients gradients,
+      CallOptions forward,
+      GradientOptions options,
+      Scratch scratch) {
+    PanamaScratch s = (PanamaScratch) scratch;
+    s.begin(x, dY, forward);
+    s.dX = dX;
+    s.gradients = gradients;
+    s.gradientOptions = options;
+    try {
+      boolean parallel = shared(s) && shared(x) && shared(dY) && (dX == null || shared(dX));
+      if (gradients != null) {
+        parallel &= shared(gradients);
+        clearSums(s);
+      }
+      pool.run(stripes(x.rows()), parallel, s.backwardStripes);
+      if (gradients != null) {
+        pool.run(groups(outFeatures, outGroup), parallel, s.backwardOutputColumns);
+      }
+      pool.run(groups(inFeatures, inGroup), parallel, s.backwardInputColumns);
+      if (gradients != null) {
+        finishGradients(s, gradients);
+      }
+    } finally {
+      s.end();
+    }
+  }
+
+  private static int groups(int columns, int group) {
+    return (columns + group - 1) / group;
+  }
+
+  private void clearSums(PanamaScratch s) {
+    long count = stripes(s.x().rows()) * sumFloats;
+    for (long i = 0; i < count; i++) {
+      s.sums.set(F, i * 4, 0);
+    }
+  }
+
+  /** From dY and Z: Ud and dZ of a stripe's blocks, and the sums of what lies between A and B. */
+  void backwardStripe(PanamaScratch s, int stripe) {
+    Tensor dY = s.y();
+    long blocks = Block.count(dY.rows());
+    int stripes = stripes(dY.rows());
+    long sums = stripe * sumFloats * 4;
+    for (long block = blocks * stripe / stripes;
+        block < blocks * (stripe + 1) / stripes;
+        block++) {
+      backwardBlock(s, dY, block, sums);
+    }
+  }
+
+  private void backwardBlock(PanamaScratch s, Tensor dY, long block, long sums) {
+    long row = block * Block.TOKENS;
+    int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
+    int width = Block.width(tokens);
+    CallOptions options = s.options();
+    ThreadScratch own = ThreadScratch.current();
+    long z0 = block * downRank * Block.ROW;
+    long u0 = block * rank * Block.ROW;
+
+    input(own.input, own, dY, row, tokens, 0, outFeatures, null);
+    MemorySegment du = own.get(ThreadScratch.Slot.DU, (long) rank * Block.TOKENS);
+    down(own.input, b, tokens, du, 0, own);
+    boolean masked = spec.hiddenDropout() > 0;
+    if (masked) {
+      maskHidden(du, 0, row, tokens, options, own);
+    }
+    phi.forward(s.z, z0, s.u, u0, width, own);
+    long dv = sums + phiFloats * 4;
+    for (int j = 0; j < rank; j++) {
+      long line = j * Block.ROW;
+      Block.scale(du, line, width, options.scale());
+      if (v.length > 0) {
+        Block.addDot(du, line, s.u, u0 + line, tokens, s.sums, dv + j * 4L);
+        Block.scale(du, line, width, v[j]);
+        Block.scale(s.u, u0 + line, width, v[j]);
+      }
+    }
+    if (masked) {
+      maskHidden(s.u, u0, row, tokens, options, own);
+    }
+    phi.backward(s.z, z0, du, 0, s.dz, z0, width, s.sums, sums, own);
+    if (has(Parameter.A_BIAS)) {
+      long da = dv + rank * 4L;
+      for (int j = 0; j < downRank; j++) {
+        Block.addSum(s.dz, z0 + j * Block.ROW, tokens, s.sums, da + j * 4L);
+      }
+    }
+  }
+
+  /** {@code Σ_n Ud dY} and {@code Σ_n dY} for a group of dY's columns, written to dB, db and dg. */
+  void backwardOutputColumns(PanamaScratch s, int group) {
+    Tensor dY = s.y();
+    int column = group * outGroup;
+    int columns = Math.min(outGroup, outFeatures - column);
+    ThreadScratch own = ThreadScratch.current();
+    Columns.clear(s.dB, rank + 1, outStride, column, columns);
+    int blocks = Block.count(dY.rows());
+    for (int block = 0; block < blocks; block++) {
+      long row = (long) block * Block.TOKENS;
+      int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
+      input(own.input, own, dY, row, tokens, column, columns, null);
+      Columns.addGradient(
+          s.u, (long) block * rank * Block.ROW, rank, own.input, tokens, columns, s.dB, outStride, column,
+          own);
+      if (has(Parameter.B_BIAS)) {
+        Columns.addSums(own.input, tokens, columns, s.dB, (rank * outStride + column) * 4);
+      }
+    }
+    writeOutputGradients(s, column, columns);
+  }
+
+  private void writeOutputGradients(PanamaScratch s, int column, int columns) {
+    AdapterGradients gradients = s.gradients;
+    if (gradients == null) {
+      return;
+    }
+    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    float scale = s.options().scale();
+    Tensor dB = gradients.get(Parameter.B);
+    for (int i = column; i < column + columns; i++) {
+      float factor = gain.length == 0 ? scale : scale * gain[i];
+      float dg = 0;
+      for (int j = 0; j < rank; j++) {
+        float raw = s.dB.get(F, (j * outStride + i) * 4);
+        put(dB, i, j, factor * raw, add);
+        if (gain.length > 0) {
+          dg = Math.fma(plainB.get(j, i), raw, dg);
+        }
+      }
+      if (gain.length > 0) {
+        put(gradients.get(Parameter.GAIN), 0, i, scale * dg, add);
+      }
+      if (has(Parameter.B_BIAS)) {
+        put(
+            gradients.get(Parameter.B_BIAS),
+            0,
+            i,
+            s.dB.get(F, (rank * outStride + i) * 4),
+            add);
+      }
+    }
+  }
+
+  private static void put(Tensor tensor, long row, long column, float value, boolean add) {
+    tensor.set(row, column, add ? tensor.get(row, column) + value : value);
+  }
+
+  /** {@code Σ_n dZ Xd} and {@code dX += m_x ⊙ (dZ A)} for a group of X's columns. */
+  void backwardInputColumns(PanamaScratch s, int group) {
+    Tensor x = s.x();
+    int column = group * inGroup;
+    int columns = Math.min(inGroup, inFeatures - column);
+    ThreadScratch own = ThreadScratch.current();
+    if (s.gradients != null) {
+      Columns.clear(s.dA, downRank, inStride, column, columns);
+    }
+    int blocks = Block.count(x.rows());
+    for (int block = 0; block < blocks; block++) {
+      long row = (long) block * Block.TOKENS;
+      int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
+      long dz0 = (long) block * downRank * Block.ROW;
+      if (s.gradients != null) {
+        input(own.input, own, x, row, tokens, column, columns, s.options());
+        Columns.addGradient(
+            s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, column, own);
+      }
+      if (s.dX != null) {
+        inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);
+      }
+    }
+    if (s.gradients != null && staticForm == null) {
+      writeDownGradient(s, s.gradients.get(Parameter.A), column, columns);
+    }
+  }
+
+  private void writeDownGradient(PanamaScratch s, Tensor dA, int column, int columns) {
+    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    for (int j = 0; j < downRank; j++) {
+      for (int i = column; i < column + columns; i++) {
+        put(dA, j, i, s.dA.get(F, (j * inStride + i) * 4), add);
+      }
+    }
+  }
+
+  private void inputGradient(
+      PanamaScratch s,
+      Tensor dX,
+      long dz0,
+      long row,
+      int tokens,
+      int column,
+      int columns,
+      ThreadScratch own) {
+    boolean add = s.gradientOptions.input() == Update.ACCUMULATE;
+    TileView output = own.output;
+    boolean masked = spec.inputDropout() > 0;
+    if (TileView.isDirect(dX) && !masked) {
+      output.direct(dX, row, column);
+      Columns.product(s.dz, dz0, a, column, columns, downRank, output, tokens, add, own);
+      return;
+    }
+    output.staged(own.get(ThreadScratch.Slot.OUTPUT, (long) tokens * columns), columns);
+    Columns.product(s.dz, dz0, a, column, columns, downRank, output, tokens, false, own);
+    if (masked) {
+      output.multiply(
+          maskInput(row, tokens, column, columns, s.options(), own), tokens, columns);
+    }
+    if (add) {
+      own.input.staged(own.get(ThreadScratch.Slot.INPUT, (long) tokens * columns), columns);
+      own.input.load(dX, row, tokens, column, columns);
+      output.add(own.input, tokens, columns);
+    }
+    output.store(dX, row, tokens, column, columns);
+  }
+
+  /** Adds up the stripes' sums in their order and writes the gradients of the small parameters. */
+  private void finishGradients(PanamaScratch s, AdapterGradients gradients) {
+    int stripes = stripes(s.x().rows());
+    for (int stripe = 1; stripe < stripes; stripe++) {
+      for (long i = 0; i < sumFloats; i++) {
+        float other = s.sums.get(F, (stripe * sumFloats + i) * 4);
+        s.sums.set(F, i * 4, s.sums.get(F, i * 4) + other);
+      }
+    }
+    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    if (staticForm != null) {
+      staticForm.backward(s, gradients.get(Parameter.A), add);
+    }
+    long next = 0;
+    for (Parameter parameter : SUMMED) {
+      if (parameter == Parameter.V) {
+        next = phiFloats;
+      } else if (parameter == Parameter.A_BIAS) {
+        next = phiFloats + rank;
+      }
+      if (has(parameter)) {
+        Tensor gradient = gradients.get(parameter);
+        for (long row = 0; row < gradient.rows(); row++) {
+          for (long column = 0; column < gradient.columns(); column++) {
+            put(gradient, row, column, s.sums.get(F, next * 4), add);
+            next++;
+          }
+        }
+      }
+    }
+  }
+
+  /** Parameters whose gradients are in the sums, in their order there. */
+  private static final Parameter[] SUMMED = {
+    Parameter.MIXER,
+    Parameter.H,
+    Parameter.SPLINE,
+    Parameter.BETA,
+    Parameter.V,
+    Parameter.A_BIAS
+  };
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

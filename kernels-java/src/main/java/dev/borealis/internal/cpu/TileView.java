@@ -1,0 +1,114 @@
+package dev.borealis.internal.cpu;
+
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Rows and columns of a tensor as native F32, which is what the kernels read and write. Native F32
+ * tensors are used where they lie; others pass through a staging buffer, so that no kernel ever
+ * meets a heap segment (mixed kinds cost a compiled method several times its speed) and every dtype
+ * runs through the same code.
+ */
+final class TileView {
+  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort S = ValueLayout.JAVA_SHORT_UNALIGNED;
+
+  /** Memory of the tile. */
+  MemorySegment segment = MemorySegment.NULL;
+
+  /** Byte offset of the tile's first element. */
+  long offset;
+
+  /** Bytes between two rows. */
+  long stride;
+
+  /** Tells whether kernels can work on the tensor's own memory. */
+  static boolean isDirect(Tensor tensor) {
+    return tensor.dtype() == DType.F32 && tensor.segment().isNative();
+  }
+
+  /** Points to a tensor's own memory. */
+  void direct(Tensor tensor, long row, long column) {
+    segment = tensor.segment();
+    stride = tensor.rowStride() * 4;
+    offset = row * stride + column * 4;
+  }
+
+  /** Points to a staging buffer of rows that lie {@code columns} floats apart. */
+  void staged(MemorySegment buffer, int columns) {
+    segment = buffer;
+    stride = columns * 4L;
+    offset = 0;
+  }
+
+  /** Copies from a tensor of any kind into the view's memory. */
+  void load(Tensor tensor, long row, int rows, long column, int columns) {
+    MemorySegment from = tensor.segment();
+    for (int i = 0; i < rows; i++) {
+      long source = (row + i) * tensor.rowStride() + column;
+      long target = offset + i * stride;
+      switch (tensor.dtype()) {
+        case F32 -> MemorySegment.copy(from, source * 4, segment, target, columns * 4L);
+        case BF16 -> {
+          for (int k = 0; k < columns; k++) {
+            int bits = from.get(S, (source + k) * 2) << 16;
+            segment.set(F, target + k * 4L, Float.intBitsToFloat(bits));
+          }
+        }
+        case F16 -> {
+          for (int k = 0; k < columns; k++) {
+            float value = Float.float16ToFloat(from.get(S, (source + k) * 2));
+            segment.set(F, target + k * 4L, value);
+          }
+        }
+      }
+    }
+  }
+
+  /** Copies from the view's memory into a tensor of any kind, rounding once. */
+  void store(Tensor tensor, long row, int rows, long column, int columns) {
+    MemorySegment to = tensor.segment();
+    for (int i = 0; i < rows; i++) {
+      long source = offset + i * stride;
+      long target = (row + i) * tensor.rowStride() + column;
+      switch (tensor.dtype()) {
+        case F32 -> MemorySegment.copy(segment, source, to, target * 4, columns * 4L);
+        case BF16 -> {
+          for (int k = 0; k < columns; k++) {
+            float value = segment.get(F, source + k * 4L);
+            to.set(S, (target + k) * 2, DType.floatToBFloat16(value));
+          }
+        }
+        case F16 -> {
+          for (int k = 0; k < columns; k++) {
+            float value = segment.get(F, source + k * 4L);
+            to.set(S, (target + k) * 2, Float.floatToFloat16(value));
+          }
+        }
+      }
+    }
+  }
+
+  /** Multiplies the view's rows by a mask of rows that lie {@code columns} floats apart. */
+  void multiply(MemorySegment mask, int rows, int columns) {
+    for (int i = 0; i < rows; i++) {
+      for (int k = 0; k < columns; k++) {
+        long at = offset + i * stride + k * 4L;
+        segment.set(F, at, segment.get(F, at) * mask.get(F, ((long) i * columns + k) * 4));
+      }
+    }
+  }
+
+  /** Adds another view's rows. */
+  void add(TileView other, int rows, int columns) {
+    for (int i = 0; i < rows; i++) {
+      for (int k = 0; k < columns; k++) {
+        long at = offset + i * stride + k * 4L;
+        float summand = other.segment.get(F, other.offset + i * other.stride + k * 4L);
+        segment.set(F, at, segment.get(F, at) + summand);
+      }
+    }
+  }
+}
