@@ -1,4 +1,4 @@
-package dev.borealis.adapter;
+package dev.borealis.internal;
 
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
@@ -7,11 +7,17 @@ import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 
 /** The argument checks of every call. All of them run before an output is touched. */
-final class Checks {
+public final class Checks {
   private Checks() {}
 
-  /** A live matrix that this thread may touch, with the given columns. */
-  static void matrix(String name, Tensor tensor, long columns) {
+  /**
+   * Requires a live matrix that this thread may touch, with the given columns.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param columns expected
+   */
+  public static void matrix(String name, Tensor tensor, long columns) {
     if (tensor.dimensions() != 2 || tensor.columns() != columns) {
       throw new ShapeMismatchException(
           name + ": expected shape [n, " + columns + "], came " + tensor);
@@ -19,8 +25,15 @@ final class Checks {
     accessible(name, tensor);
   }
 
-  /** Like {@link #matrix}, and with the given rows too. */
-  static void matrix(String name, Tensor tensor, long rows, long columns) {
+  /**
+   * Requires a live matrix that this thread may touch, of the given shape.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param rows expected
+   * @param columns expected
+   */
+  public static void matrix(String name, Tensor tensor, long rows, long columns) {
     if (!tensor.hasShape(rows, columns)) {
       throw new ShapeMismatchException(
           name + ": expected shape [" + rows + ", " + columns + "], came " + tensor);
@@ -28,7 +41,13 @@ final class Checks {
     accessible(name, tensor);
   }
 
-  static void accessible(String name, Tensor tensor) {
+  /**
+   * Requires memory that is alive and that this thread may touch.
+   *
+   * @param name for the message
+   * @param tensor to check
+   */
+  public static void accessible(String name, Tensor tensor) {
     if (!tensor.segment().scope().isAlive()) {
       throw new IllegalStateException(name + ": expected a live arena, came a closed one");
     }
@@ -41,21 +60,42 @@ final class Checks {
     }
   }
 
-  static void writable(String name, Tensor tensor) {
+  /**
+   * Requires memory that is not read-only.
+   *
+   * @param name for the message
+   * @param tensor to check
+   */
+  public static void writable(String name, Tensor tensor) {
     if (tensor.segment().isReadOnly()) {
       throw new IllegalArgumentException(
           name + ": expected writable memory, came a read-only segment");
     }
   }
 
-  static void disjoint(String outputName, Tensor output, String name, Tensor other) {
+  /**
+   * Requires an output that shares no memory with another tensor.
+   *
+   * @param outputName for the message
+   * @param output to check
+   * @param name of the other, for the message
+   * @param other the other tensor
+   */
+  public static void disjoint(String outputName, Tensor output, String name, Tensor other) {
     if (output.overlaps(other)) {
       throw new OverlapException(outputName + ": expected memory apart from " + name + "'s");
     }
   }
 
-  /** The table of legal types: an activation pair shares its type, or the output is F32. */
-  static void types(String inputName, Tensor input, String outputName, Tensor output) {
+  /**
+   * Requires a pair of the table of legal types: both share their type, or the output is F32.
+   *
+   * @param inputName for the message
+   * @param input of the call
+   * @param outputName for the message
+   * @param output to check
+   */
+  public static void types(String inputName, Tensor input, String outputName, Tensor output) {
     if (output.dtype() != input.dtype() && output.dtype() != DType.F32) {
       throw new DTypeMismatchException(
           outputName
