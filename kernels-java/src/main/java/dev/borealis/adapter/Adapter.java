@@ -3,6 +3,7 @@ package dev.borealis.adapter;
 import dev.borealis.internal.Checks;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,13 +52,17 @@ public final class Adapter implements AutoCloseable {
    * @param arena owner of the memory. A confined arena keeps every call on the thread that owns it;
    *     {@code Arena.ofShared()} lets a call use all of the backend's threads
    * @throws IllegalArgumentException if maxTokens is negative
+   * @throws IllegalStateException if the arena is closed or another thread's, or the adapter is
+   *     closed
    */
   public Workspace workspace(int maxTokens, Mode mode, Arena arena) {
     requireOpen();
+    Objects.requireNonNull(mode, "mode");
+    Checks.accessible("arena", Objects.requireNonNull(arena, "arena"));
     if (maxTokens < 0) {
       throw new IllegalArgumentException("maxTokens: expected at least 0, came " + maxTokens);
     }
-    return new Workspace(this, maxTokens, mode, kernel.allocate(maxTokens, mode, arena));
+    return new Workspace(this, maxTokens, mode, arena, kernel.allocate(maxTokens, mode, arena));
   }
 
   /**
@@ -76,6 +81,7 @@ public final class Adapter implements AutoCloseable {
   }
 
   CallOptions defaultOptions(Workspace workspace) {
+    Objects.requireNonNull(workspace, "workspace");
     if (workspace.mode() == Mode.TRAINING && spec().hasDropout()) {
       throw new IllegalArgumentException(
           "options: expected a seed and a step for the dropout, came none");
@@ -102,6 +108,8 @@ public final class Adapter implements AutoCloseable {
   void forward(
       @Nullable LinearKernel base, Tensor x, Tensor y, CallOptions options, Workspace workspace) {
     requireReady();
+    Objects.requireNonNull(options, "options");
+    Objects.requireNonNull(workspace, "workspace");
     Checks.matrix("x", x, spec().inFeatures());
     Checks.matrix("y", y, x.rows(), spec().outFeatures());
     Checks.types("x", x, "y", y);
@@ -163,6 +171,8 @@ public final class Adapter implements AutoCloseable {
       GradientOptions options,
       Workspace workspace) {
     requireReady();
+    Objects.requireNonNull(options, "options");
+    Objects.requireNonNull(workspace, "workspace");
     Checks.matrix("x", x, spec().inFeatures());
     Checks.matrix("dY", dY, x.rows(), spec().outFeatures());
     if (dX != null) {
@@ -188,18 +198,22 @@ public final class Adapter implements AutoCloseable {
       AdapterGradients gradients, Tensor x, Tensor dY, @Nullable Tensor dX) {
     if (gradients.spec() != spec()) {
       throw new IllegalArgumentException(
-          "gradients: expected those of " + spec() + ", came " + gradients.spec());
+          "gradients: expected those of the adapter's own specification "
+              + spec()
+              + ", came those of another, "
+              + gradients.spec());
     }
     for (Parameter parameter : PARAMETERS) {
       if (!spec().parameters().contains(parameter)) {
         continue;
       }
       Tensor gradient = gradients.get(parameter);
-      Checks.accessible(parameter.tensorName(), gradient);
-      Checks.disjoint(parameter.tensorName(), gradient, "x", x);
-      Checks.disjoint(parameter.tensorName(), gradient, "dY", dY);
+      String name = parameter.gradientName();
+      Checks.accessible(name, gradient);
+      Checks.disjoint(name, gradient, "x", x);
+      Checks.disjoint(name, gradient, "dY", dY);
       if (dX != null) {
-        Checks.disjoint("dX", dX, parameter.tensorName(), gradient);
+        Checks.disjoint("dX", dX, name, gradient);
       }
     }
   }
@@ -210,10 +224,14 @@ public final class Adapter implements AutoCloseable {
   /**
    * Packs the weights again after they have changed.
    *
-   * @throws IllegalStateException if the adapter is closed
+   * @throws IllegalStateException if the adapter is closed, or the weights' memory is closed or
+   *     another thread's
    */
   public void repack() {
     requireOpen();
+    for (Parameter parameter : weights.parameters()) {
+      Checks.accessible(parameter.tensorName(), weights.get(parameter));
+    }
     long version = weights.version();
     kernel.repack(weights);
     packedVersion = version;

@@ -2,6 +2,7 @@ package dev.borealis.adapter;
 
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -300,7 +301,7 @@ public final class AdapterSpec {
      * @param nonlinearity the new φ
      */
     public Builder nonlinearity(Nonlinearity nonlinearity) {
-      this.nonlinearity = nonlinearity;
+      this.nonlinearity = Objects.requireNonNull(nonlinearity, "nonlinearity");
       return this;
     }
 
@@ -388,7 +389,7 @@ public final class AdapterSpec {
      */
     public Builder hiddenDropout(double probability, HiddenDropoutMode mode) {
       this.hiddenDropout = probability;
-      this.hiddenDropoutMode = mode;
+      this.hiddenDropoutMode = Objects.requireNonNull(mode, "mode");
       return this;
     }
 

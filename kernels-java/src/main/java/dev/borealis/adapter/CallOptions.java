@@ -1,5 +1,7 @@
 package dev.borealis.adapter;
 
+import java.util.Objects;
+
 /**
  * What may change from one forward call to the next. Immutable: make one and use it for many calls.
  *
@@ -11,6 +13,7 @@ package dev.borealis.adapter;
 public record CallOptions(float scale, Update output, long seed, int step) {
   /** Checks the components. */
   public CallOptions {
+    Objects.requireNonNull(output, "output");
     if (!Float.isFinite(scale)) {
       throw new IllegalArgumentException("scale: expected a finite number, came " + scale);
     }

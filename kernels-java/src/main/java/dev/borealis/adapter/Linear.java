@@ -2,6 +2,7 @@ package dev.borealis.adapter;
 
 import dev.borealis.internal.Checks;
 import dev.borealis.tensor.Tensor;
+import java.util.Objects;
 
 /**
  * A frozen base layer {@code y = x W0ᵀ + b}, packed for one backend. Made by {@code
@@ -63,6 +64,7 @@ public final class Linear implements AutoCloseable {
    * @throws IllegalStateException as {@link Adapter#forward(Tensor, Tensor, Workspace)}
    */
   public void forward(Tensor x, Tensor y, Adapter adapter, Workspace workspace) {
+    Objects.requireNonNull(adapter, "adapter");
     forward(x, y, adapter, adapter.defaultOptions(workspace), workspace);
   }
 
@@ -82,6 +84,8 @@ public final class Linear implements AutoCloseable {
   public void forward(
       Tensor x, Tensor y, Adapter adapter, CallOptions options, Workspace workspace) {
     requireForward(x, y);
+    Objects.requireNonNull(adapter, "adapter");
+    Objects.requireNonNull(options, "options");
     if (options.output() != Update.ACCUMULATE) {
       throw new IllegalArgumentException(
           "options: expected output ACCUMULATE, since the base layer writes Y first, came "
@@ -110,6 +114,7 @@ public final class Linear implements AutoCloseable {
    */
   public void backward(Tensor dY, Tensor dX, Update update) {
     requireOpen();
+    Objects.requireNonNull(update, "update");
     Checks.matrix("dY", dY, outFeatures);
     Checks.matrix("dX", dX, dY.rows(), inFeatures);
     Checks.types("dY", dY, "dX", dX);

@@ -1,5 +1,7 @@
 package dev.borealis.adapter;
 
+import java.util.Objects;
+
 /**
  * φ of the kernel family {@code U = v ⊙ φ(Z)}: what stands between the down-projection and the
  * up-projection.
@@ -11,7 +13,12 @@ public sealed interface Nonlinearity {
    *
    * @param activation the function
    */
-  record Pointwise(Activation activation) implements Nonlinearity {}
+  record Pointwise(Activation activation) implements Nonlinearity {
+    /** Checks the component. */
+    public Pointwise {
+      Objects.requireNonNull(activation, "activation");
+    }
+  }
 
   /**
    * {@code f = z · sigmoid(βz)} with one learnable β per rank: NoLoRA's default (ICLR 2026
@@ -44,6 +51,9 @@ public sealed interface Nonlinearity {
       implements Nonlinearity {
     /** Checks the components. */
     public Aurora {
+      Objects.requireNonNull(activation, "activation");
+      Objects.requireNonNull(mode, "mode");
+      Objects.requireNonNull(grid, "grid");
       if (activation != Activation.TANH
           && activation != Activation.LEAKY_RELU
           && activation != Activation.SIGMOID) {

@@ -7,6 +7,7 @@ import dev.borealis.tensor.Tensor;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /** One tensor per parameter of a specification: the shared half of weights and gradients. */
@@ -16,7 +17,8 @@ abstract sealed class ParameterTensors permits AdapterWeights, AdapterGradients 
 
   /** Checks that the map holds exactly the parameters of the specification, in their shapes. */
   ParameterTensors(AdapterSpec spec, Map<Parameter, Tensor> tensors, String prefix) {
-    this.spec = spec;
+    this.spec = Objects.requireNonNull(spec, "spec");
+    Objects.requireNonNull(tensors, "tensors");
     if (!tensors.keySet().equals(spec.parameters())) {
       throw new IllegalArgumentException(
           prefix
@@ -30,6 +32,7 @@ abstract sealed class ParameterTensors permits AdapterWeights, AdapterGradients 
     this.tensors = new EnumMap<>(tensors);
     this.tensors.forEach(
         (parameter, tensor) -> {
+          Objects.requireNonNull(tensor, () -> prefix + parameter.tensorName());
           if (!Arrays.equals(tensor.shape(), spec.shape(parameter))) {
             throw new ShapeMismatchException(
                 prefix
@@ -48,7 +51,12 @@ abstract sealed class ParameterTensors permits AdapterWeights, AdapterGradients 
       for (Parameter b : spec.parameters()) {
         if (a.compareTo(b) < 0 && get(a).overlaps(get(b))) {
           throw new OverlapException(
-              prefix + a.tensorName() + " and " + prefix + b.tensorName() + ": share memory");
+              prefix
+                  + a.tensorName()
+                  + ": expected memory apart from "
+                  + prefix
+                  + b.tensorName()
+                  + "'s, came some that they share");
         }
       }
     }

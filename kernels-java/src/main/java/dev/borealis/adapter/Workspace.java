@@ -1,5 +1,8 @@
 package dev.borealis.adapter;
 
+import dev.borealis.internal.Checks;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +16,8 @@ public final class Workspace {
   private final int maxTokens;
   private final Mode mode;
   private final AdapterKernel.Scratch scratch;
+  // Of no length: tells whether the arena is live and this thread's.
+  private final MemorySegment memory;
   private final AtomicBoolean busy = new AtomicBoolean();
 
   // The last forward call, if a backward may follow it. Guarded by busy.
@@ -20,11 +25,13 @@ public final class Workspace {
   private long forwardTokens;
   private long forwardVersion;
 
-  Workspace(Adapter owner, int maxTokens, Mode mode, AdapterKernel.Scratch scratch) {
+  Workspace(
+      Adapter owner, int maxTokens, Mode mode, Arena arena, AdapterKernel.Scratch scratch) {
     this.owner = owner;
     this.maxTokens = maxTokens;
     this.mode = mode;
     this.scratch = scratch;
+    this.memory = arena.allocate(0);
   }
 
   /** Returns the largest number of tokens of a call. */
@@ -46,6 +53,7 @@ public final class Workspace {
       throw new IllegalArgumentException(
           "workspace: expected one made by this adapter, came another adapter's");
     }
+    Checks.accessible("workspace", memory);
     if (!busy.compareAndSet(false, true)) {
       throw new IllegalStateException("workspace: expected it to be free, came one in use");
     }

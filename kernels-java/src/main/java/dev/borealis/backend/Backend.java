@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.ServiceLoader;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -78,6 +79,7 @@ public final class Backend {
    *     message has the reason and the JVM flag that is missing, if one is
    */
   public static Backend require(String name) {
+    Objects.requireNonNull(name, "name");
     Backend started = STARTED.get(name);
     if (started != null) {
       return started;
@@ -124,6 +126,7 @@ public final class Backend {
    * @throws IllegalStateException if the weights' memory is closed or another thread's
    */
   public Adapter prepare(AdapterWeights weights) {
+    Objects.requireNonNull(weights, "weights");
     for (Parameter parameter : weights.parameters()) {
       Checks.accessible(parameter.tensorName(), weights.get(parameter));
     }
@@ -140,6 +143,7 @@ public final class Backend {
    * @throws IllegalStateException if the memory is closed or another thread's
    */
   public Linear prepareLinear(Tensor w0, @Nullable Tensor bias) {
+    Objects.requireNonNull(w0, "w0");
     if (w0.dimensions() != 2 || w0.rows() < 1 || w0.columns() < 1) {
       throw new ShapeMismatchException("w0: expected shape [d_out, d_in], came " + w0);
     }

@@ -5,6 +5,9 @@ import dev.borealis.tensor.DTypeMismatchException;
 import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /** The argument checks of every call. All of them run before an output is touched. */
 public final class Checks {
@@ -18,6 +21,7 @@ public final class Checks {
    * @param columns expected
    */
   public static void matrix(String name, Tensor tensor, long columns) {
+    Objects.requireNonNull(tensor, name);
     if (tensor.dimensions() != 2 || tensor.columns() != columns) {
       throw new ShapeMismatchException(
           name + ": expected shape [n, " + columns + "], came " + tensor);
@@ -34,6 +38,7 @@ public final class Checks {
    * @param columns expected
    */
   public static void matrix(String name, Tensor tensor, long rows, long columns) {
+    Objects.requireNonNull(tensor, name);
     if (!tensor.hasShape(rows, columns)) {
       throw new ShapeMismatchException(
           name + ": expected shape [" + rows + ", " + columns + "], came " + tensor);
@@ -48,10 +53,42 @@ public final class Checks {
    * @param tensor to check
    */
   public static void accessible(String name, Tensor tensor) {
-    if (!tensor.segment().scope().isAlive()) {
+    accessible(name, tensor.segment());
+  }
+
+  /**
+   * Requires an arena that takes allocations from this thread.
+   *
+   * @param name for the message
+   * @param arena to check
+   */
+  public static void accessible(String name, Arena arena) {
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException(name + ": expected a live one, came a closed one");
+    }
+    try {
+      arena.allocate(0);
+    } catch (WrongThreadException e) {
+      throw new IllegalStateException(
+          name
+              + ": expected one that thread "
+              + Thread.currentThread().getName()
+              + " may use, came another thread's confined arena",
+          e);
+    }
+  }
+
+  /**
+   * Requires memory that is alive and that this thread may touch.
+   *
+   * @param name for the message
+   * @param segment to check
+   */
+  public static void accessible(String name, MemorySegment segment) {
+    if (!segment.scope().isAlive()) {
       throw new IllegalStateException(name + ": expected a live arena, came a closed one");
     }
-    if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
       throw new IllegalStateException(
           name
               + ": expected memory that thread "
@@ -83,7 +120,8 @@ public final class Checks {
    */
   public static void disjoint(String outputName, Tensor output, String name, Tensor other) {
     if (output.overlaps(other)) {
-      throw new OverlapException(outputName + ": expected memory apart from " + name + "'s");
+      throw new OverlapException(
+          outputName + ": expected memory apart from " + name + "'s, came some that they share");
     }
   }
 

@@ -29,6 +29,7 @@ public final class Tensor {
   private final long rowStride;
 
   private Tensor(MemorySegment segment, DType dtype, long[] shape, long rowStride) {
+    Objects.requireNonNull(segment, "segment");
     this.dtype = Objects.requireNonNull(dtype, "dtype");
     this.shape = shape;
     if (shape.length < 1 || shape.length > 3) {
@@ -89,6 +90,7 @@ public final class Tensor {
    * @throws IndexOutOfBoundsException if the segment is too short
    */
   public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
+    Objects.requireNonNull(shape, "shape");
     long columns = shape.length == 0 ? 0 : shape[shape.length - 1];
     return new Tensor(segment, dtype, shape.clone(), Math.max(columns, 0));
   }
@@ -118,6 +120,7 @@ public final class Tensor {
    * @throws IndexOutOfBoundsException if the array is too short
    */
   public static Tensor of(float[] array, long... shape) {
+    Objects.requireNonNull(array, "array");
     return of(MemorySegment.ofArray(array), DType.F32, shape);
   }
 
@@ -131,6 +134,9 @@ public final class Tensor {
    * @throws ShapeMismatchException if the shape is illegal
    */
   public static Tensor allocate(Arena arena, DType dtype, long... shape) {
+    Objects.requireNonNull(arena, "arena");
+    Objects.requireNonNull(dtype, "dtype");
+    Objects.requireNonNull(shape, "shape");
     long count = 1;
     for (long dimension : shape) {
       if (dimension < 0) {

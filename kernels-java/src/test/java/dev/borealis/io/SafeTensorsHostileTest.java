@@ -123,6 +123,54 @@ class SafeTensorsHostileTest {
     assertTrue(opened > MUTANTS / 100 && refused > MUTANTS / 2, opened + " of " + MUTANTS);
   }
 
+  /**
+   * Small enough for chance to hit every way in which tensors can lie: about one in four tiles the
+   * data.
+   */
+  @Test
+  void opensExactlyTheLayoutsThatTileTheData() {
+    SplittableRandom random = new SplittableRandom(11);
+    int cases = 20_000;
+    int opened = 0;
+    for (int i = 0; i < cases; i++) {
+      int dataBytes = random.nextInt(6);
+      int[][] extents = new int[random.nextInt(5)][];
+      List<String> tensors = new ArrayList<>();
+      for (int t = 0; t < extents.length; t++) {
+        int begin = random.nextInt(dataBytes + 1);
+        int end = random.nextInt(begin, dataBytes + 1);
+        extents[t] = new int[] {begin, end};
+        tensors.add(tensor("t" + t, "U8", "[" + (end - begin) + "]", begin, end));
+      }
+      String header = "{" + String.join(",", tensors) + "}";
+      boolean opens;
+      try {
+        opens = SafeTensors.of(MemorySegment.ofArray(file(header, dataBytes))).names() != null;
+        opened++;
+      } catch (SafeTensorsException e) {
+        opens = false;
+      }
+      assertEquals(tiles(extents, dataBytes), opens, header + " of " + dataBytes + " bytes");
+    }
+    System.out.println("safetensors: " + cases + " layouts, " + opened + " opened");
+    assertTrue(opened > cases / 100, opened + " of " + cases);
+  }
+
+  /** Every byte has one owner, and nothing empty lies inside of another tensor. */
+  private static boolean tiles(int[][] extents, int dataBytes) {
+    int[] owners = new int[dataBytes];
+    for (int[] extent : extents) {
+      for (int i = extent[0]; i < extent[1]; i++) {
+        owners[i]++;
+      }
+      boolean empty = extent[0] == extent[1];
+      if (empty && Arrays.stream(extents).anyMatch(e -> e[0] < extent[0] && extent[0] < e[1])) {
+        return false;
+      }
+    }
+    return Arrays.stream(owners).allMatch(count -> count == 1);
+  }
+
   /** A few edits anywhere in header or length; mostly the length is then made true again. */
   private static byte[] mutate(byte[] seed, SplittableRandom random) {
     int length = (int) ByteBuffer.wrap(seed).order(ByteOrder.LITTLE_ENDIAN).getLong();

@@ -198,6 +198,25 @@ class SafeTensorsRoundTripTest {
   }
 
   @Test
+  void theOrderOfTheMetadataMapDoesNotShow() throws IOException {
+    Map<String, String> up = new LinkedHashMap<>();
+    Map<String, String> down = new LinkedHashMap<>();
+    for (int i = 0; i < 50; i++) {
+      up.put("key " + i, "");
+      down.put("key " + (49 - i), "");
+    }
+    Path first = folder.resolve("1");
+    Path second = folder.resolve("2");
+    SafeTensors.write(first, up, new LinkedHashMap<>());
+    SafeTensors.write(second, down, new LinkedHashMap<>());
+    assertEquals(-1, Files.mismatch(first, second));
+    try (Arena arena = Arena.ofConfined()) {
+      List<String> sorted = up.keySet().stream().sorted().toList();
+      assertEquals(sorted, List.copyOf(SafeTensors.open(first, arena).metadata().keySet()));
+    }
+  }
+
+  @Test
   void manyTensors() throws IOException {
     int count = 20_000;
     SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();

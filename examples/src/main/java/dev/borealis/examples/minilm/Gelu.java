@@ -29,12 +29,13 @@ final class Gelu {
         rows,
         (from, to) -> {
           float[] row = new float[width];
-          float[] phi = new float[width];
+          float[] distribution = new float[width];
+          float[] density = new float[width];
           float[] gradient = new float[width];
           for (int r = from; r < to; r++) {
             Segments.readRow(x, r, row);
             Segments.readRow(d, r, gradient);
-            differentiate(row, phi, gradient);
+            differentiate(row, distribution, density, gradient);
             Segments.writeRow(gradient, d, r);
           }
         });
@@ -52,13 +53,17 @@ final class Gelu {
     return Math.max(x, 0) - magnitude * 0.5f * Elementary.erfc(magnitude * INVERSE_SQRT_2);
   }
 
-  /** Two loops, because the JIT doesn't unroll, and so doesn't vectorise, one of both sizes. */
-  private static void differentiate(float[] row, float[] phi, float[] gradient) {
+  /** Three loops, because the JIT doesn't unroll, and so doesn't vectorise, one of that size. */
+  private static void differentiate(
+      float[] row, float[] distribution, float[] density, float[] gradient) {
     for (int c = 0; c < row.length; c++) {
-      phi[c] = distribution(row[c]);
+      distribution[c] = distribution(row[c]);
     }
     for (int c = 0; c < row.length; c++) {
-      gradient[c] *= phi[c] + row[c] * density(row[c]);
+      density[c] = density(row[c]);
+    }
+    for (int c = 0; c < row.length; c++) {
+      gradient[c] *= distribution[c] + row[c] * density[c];
     }
   }
 

@@ -3,9 +3,8 @@ package dev.borealis.internal.cpu;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
-import com.sun.management.ThreadMXBean;
+import dev.borealis.internal.HeapBytes;
 import java.lang.foreign.MemorySegment;
-import java.lang.management.ManagementFactory;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,9 +22,6 @@ class AllocationTest {
   private static final int CALLS = 200;
   // Batches until one is free of allocations; compiling takes a few dozen on an idle machine.
   private static final int MAX_BATCHES = 20_000;
-
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   static Stream<Arguments> kernels() {
     MemorySegment z = Floats.filled(COUNT, 0.3f);
@@ -95,10 +91,10 @@ class AllocationTest {
   }
 
   private static long allocatedBy(Runnable call) {
-    long before = THREADS.getCurrentThreadAllocatedBytes();
+    long before = HeapBytes.ofThisThread();
     for (int i = 0; i < CALLS; i++) {
       call.run();
     }
-    return THREADS.getCurrentThreadAllocatedBytes() - before;
+    return HeapBytes.ofThisThread() - before;
   }
 }

@@ -306,7 +306,9 @@ class ElementwiseTest {
             IndexOutOfBoundsException.class,
             () -> kernel.apply(z, 0, g, 0, out, 0, count),
             name);
-    assertTrue(String.valueOf(thrown.getMessage()).startsWith("g: expected " + 4 * count), String.valueOf(thrown.getMessage()));
+    assertTrue(
+        String.valueOf(thrown.getMessage()).startsWith("g: expected " + 4 * count),
+        thrown.getMessage());
     assertEquals(77, Floats.get(out, 0), name);
   }
 }
