@@ -290,22 +290,37 @@ public final class Tensor {
 
   /**
    * Tells whether any element of this tensor shares memory with any of another. Column slices of
-   * one matrix that have no column in common do not overlap.
+   * one matrix that have no column in common do not overlap, nor does a vector in the gap between
+   * two rows. Interleaved matrices whose rows lie different numbers of bytes apart count as
+   * overlapping.
    *
    * @param other the other tensor
    */
   public boolean overlaps(Tensor other) {
-    // Allocates only when the segments do meet, so a well-formed call stays free of garbage.
-    if (segment.asOverlappingSlice(other.segment).isEmpty()) {
+    if (!segmentsMeet(other)) {
       return false;
     }
-    long pitch = rowStride * dtype.byteSize();
-    if (rows <= 1 || other.rows <= 1 || pitch != other.rowStride * other.dtype.byteSize()) {
+    long pitch = rows > 1 ? rowBytes() : other.rowBytes();
+    if ((rows <= 1 && other.rows <= 1) || (other.rows > 1 && pitch != other.rowBytes())) {
       return true;
     }
     long distance = Math.floorMod(other.segment.address() - segment.address(), pitch);
     return distance < columns * dtype.byteSize()
         || distance + other.columns * other.dtype.byteSize() > pitch;
+  }
+
+  private long rowBytes() {
+    return rowStride * dtype.byteSize();
+  }
+
+  private boolean segmentsMeet(Tensor other) {
+    if (!segment.isNative() || !other.segment.isNative()) {
+      return segment.asOverlappingSlice(other.segment).isPresent();
+    }
+    // By address, because the slice is garbage in every call on interleaved tensors.
+    long a = segment.address();
+    long b = other.segment.address();
+    return Math.max(a, b) < Math.min(a + segment.byteSize(), b + other.segment.byteSize());
   }
 
   /** Returns shape, type and stride, for messages; never the elements. */

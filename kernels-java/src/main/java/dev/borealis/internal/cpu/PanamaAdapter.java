@@ -181,7 +181,8 @@ final class PanamaAdapter implements AdapterKernel {
   }
 
   private boolean shared(PanamaScratch s) {
-    return s.mode == Mode.INFERENCE || pool.sharesMemory(s.z);
+    // dB, because a workspace for no tokens has no z.
+    return s.mode == Mode.INFERENCE || pool.sharesMemory(s.dB);
   }
 
   private boolean shared(AdapterGradients gradients) {

@@ -13,9 +13,12 @@ final class PanamaEngine implements BackendProvider.Engine {
   private static final String THREADS = "borealis.threads";
   private static final int MAX_THREADS = 256;
 
+  private final int vectorBits;
   private final WorkerPool pool;
 
   PanamaEngine(int threads) {
+    // First, because it fails on an illegal width, and the pool's threads never end.
+    this.vectorBits = Species.F32.vectorBitSize();
     this.pool = new WorkerPool(threads);
   }
 
@@ -44,10 +47,9 @@ final class PanamaEngine implements BackendProvider.Engine {
 
   @Override
   public Capabilities capabilities() {
-    int bits = Species.F32.vectorBitSize();
     int threads = pool.threads();
     return new Capabilities(
-        bits, threads, "Vector API, " + bits + " bits, " + threads + " threads");
+        vectorBits, threads, "Vector API, " + vectorBits + " bits, " + threads + " threads");
   }
 
   @Override

@@ -1,9 +1,9 @@
 package dev.borealis.internal.cpu;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +29,8 @@ final class WorkerPool {
   private static final long MICROSECONDS_20 = 20_000;
 
   private final Worker[] workers;
-  private final ReentrantLock turn = new ReentrantLock();
+  // Not a reentrant lock: a part that calls run() itself has to do its work alone.
+  private final AtomicBoolean taken = new AtomicBoolean();
   private final AtomicInteger next = new AtomicInteger();
   private final AtomicInteger unfinished = new AtomicInteger();
 
@@ -71,7 +72,10 @@ final class WorkerPool {
    * @param toDo the work
    */
   void run(int count, boolean parallel, Work toDo) {
-    if (count <= 1 || workers.length == 0 || !parallel || !turn.tryLock()) {
+    if (count <= 1
+        || workers.length == 0
+        || !parallel
+        || !taken.compareAndSet(false, true)) {
       for (int part = 0; part < count; part++) {
         toDo.run(part);
       }
@@ -103,7 +107,7 @@ final class WorkerPool {
         throwUnchecked(thrown);
       }
     } finally {
-      turn.unlock();
+      taken.set(false);
     }
   }
 
