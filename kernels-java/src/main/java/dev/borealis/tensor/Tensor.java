@@ -314,6 +314,9 @@ public final class Tensor {
   }
 
   private boolean segmentsMeet(Tensor other) {
+    if (segment.byteSize() == 0 || other.segment.byteSize() == 0) {
+      return false;
+    }
     if (!segment.isNative() || !other.segment.isNative()) {
       return segment.asOverlappingSlice(other.segment).isPresent();
     }
