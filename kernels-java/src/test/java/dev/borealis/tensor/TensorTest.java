@@ -183,6 +183,7 @@ class TensorTest {
   /** A vector or a matrix of a given pitch in elements, anywhere in the memory. */
   private static Tensor view(SplittableRandom random, MemorySegment memory, long pitch) {
     MemorySegment from = memory.asSlice(4L * random.nextInt(0, 40));
+    from = random.nextInt(8) == 0 ? from.asReadOnly() : from;
     if (random.nextInt(4) == 0) {
       return Tensor.of(from, DType.F32, random.nextInt(0, 12));
     }
