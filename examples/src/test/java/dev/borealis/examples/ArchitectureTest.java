@@ -24,6 +24,7 @@ class ArchitectureTest {
             "dev.borealis.adapter..",
             "dev.borealis.backend..",
             "dev.borealis.io..",
+            "dev.borealis.merge..",
             "dev.borealis.optim..",
             "dev.borealis.internal..")
         .layer("ffm-bindings")

@@ -1,18 +1,85 @@
 package dev.borealis.jmh;
 
-import java.io.IOException;
+import dev.borealis.backend.Backend;
+import dev.borealis.backend.BackendUnavailableException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.runner.options.Options;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
 
-/** Starts the benchmarks: a placeholder that hands its arguments to JMH. */
+/** Starts the benchmarks, without the backends that can't start here. */
 public final class BenchMain {
+  private static final List<String> BACKENDS = List.of("panama", "scalar");
+  private static final String THREADS = "borealis.threads";
+
   private BenchMain() {}
 
   /**
-   * Runs the benchmarks whose names match.
+   * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
-   * @param args JMH's own arguments, first of them a pattern for the names
-   * @throws IOException if JMH can't read its list of benchmarks
+   * @param args {@code first} for a small choice of at most two minutes, or JMH's own arguments, of
+   *     which the first is a pattern for the benchmarks' names
+   * @throws CommandLineOptionException if JMH does not understand its arguments
+   * @throws RunnerException if a benchmark fails
    */
-  public static void main(String[] args) throws IOException {
-    org.openjdk.jmh.Main.main(args);
+  public static void main(String[] args) throws CommandLineOptionException, RunnerException {
+    if (args.length == 0) {
+      System.out.println("Expected `first`, or JMH's arguments beginning with a pattern.");
+      return;
+    }
+    Options options = args[0].equals("first") ? first() : fromCommandLine(args);
+    Collection<RunResult> results = new Runner(options).run();
+    System.out.print(FloorTable.of(results));
+  }
+
+  private static Options first() {
+    ChainedOptionsBuilder builder =
+        new OptionsBuilder()
+            .include(AdapterBenchmark.class.getSimpleName())
+            .include(TrafficFloor.class.getSimpleName())
+            .param("backend", available())
+            .param("method", Method.LORA.name(), Method.AURORA.name())
+            .param("rank", "8")
+            .param("tokens", "16", "512")
+            .param("features", "768")
+            .warmupIterations(2)
+            .warmupTime(TimeValue.milliseconds(700))
+            .measurementIterations(3)
+            .measurementTime(TimeValue.milliseconds(300))
+            .shouldFailOnError(true);
+    if (System.getProperty(THREADS) == null) {
+      // The floor is one thread's; compare like with like unless the user asks otherwise.
+      builder.jvmArgsAppend("-D" + THREADS + "=1");
+    }
+    return builder.build();
+  }
+
+  private static Options fromCommandLine(String[] args) throws CommandLineOptionException {
+    CommandLineOptions given = new CommandLineOptions(args);
+    if (given.getParameter("backend").hasValue()) {
+      return given;
+    }
+    return new OptionsBuilder().parent(given).param("backend", available()).build();
+  }
+
+  /** Prints why a backend is left out. */
+  private static String[] available() {
+    List<String> names = new ArrayList<>();
+    for (String name : BACKENDS) {
+      try {
+        names.add(Backend.require(name).name());
+      } catch (BackendUnavailableException e) {
+        System.out.println("Skipped: " + e.getMessage());
+      }
+    }
+    return names.toArray(String[]::new);
   }
 }

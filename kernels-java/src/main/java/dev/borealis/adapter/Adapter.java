@@ -1,8 +1,8 @@
 package dev.borealis.adapter;
 
+import dev.borealis.internal.Checks;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -208,7 +208,7 @@ public final class Adapter implements AutoCloseable {
         continue;
       }
       Tensor gradient = gradients.get(parameter);
-      String name = GRADIENTS[parameter.ordinal()];
+      String name = parameter.gradientName();
       Checks.accessible(name, gradient);
       Checks.disjoint(name, gradient, "x", x);
       Checks.disjoint(name, gradient, "dY", dY);
@@ -220,9 +220,6 @@ public final class Adapter implements AutoCloseable {
 
   // An array because iterating over a Set allocates an iterator in every call.
   private static final Parameter[] PARAMETERS = Parameter.values();
-
-  private static final String[] GRADIENTS =
-      Arrays.stream(PARAMETERS).map(p -> "gradient of " + p.tensorName()).toArray(String[]::new);
 
   /**
    * Packs the weights again after they have changed.

@@ -1,5 +1,6 @@
 package dev.borealis.adapter;
 
+import dev.borealis.internal.Checks;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
 import dev.borealis.tensor.Tensor;

@@ -27,13 +27,21 @@ public enum Parameter {
   GAIN("lora_g");
 
   private final String tensorName;
+  // Ready-made, because checks name it in every call and calls must not allocate.
+  private final String gradientName;
 
   Parameter(String tensorName) {
     this.tensorName = tensorName;
+    this.gradientName = "gradient of " + tensorName;
   }
 
   /** Returns the name in checkpoints and messages. */
   public String tensorName() {
     return tensorName;
+  }
+
+  /** Returns the name of its gradient in messages. */
+  String gradientName() {
+    return gradientName;
   }
 }

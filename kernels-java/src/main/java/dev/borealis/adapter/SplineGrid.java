@@ -10,6 +10,9 @@ package dev.borealis.adapter;
  * @param max upper end, &gt; min
  */
 public record SplineGrid(int size, double min, double max) {
+  // Farther out, fp32 can't tell well enough where in its interval a z lies.
+  private static final int MAX_INTERVALS_FROM_ZERO = 4096;
+
   /** AuroRA's default: 5 intervals on [−1, 1]. */
   public static final SplineGrid DEFAULT = new SplineGrid(5, -1, 1);
 
@@ -22,12 +25,13 @@ public record SplineGrid(int size, double min, double max) {
       throw new UnsupportedSpecException(
           "spline grid range: expected finite min < max, came [" + min + ", " + max + "]");
     }
-    // fp32 kernels place knots at min + k·step: the step must survive there.
-    float step = (float) ((max - min) / size);
-    if (!(step > Math.ulp((float) Math.max(Math.abs(min), Math.abs(max))) * 16)
-        || !Float.isFinite(step)) {
+    double step = (max - min) / size;
+    double intervals = Math.max(Math.abs(min), Math.abs(max)) / step;
+    if (!(intervals <= MAX_INTERVALS_FROM_ZERO && step >= Float.MIN_NORMAL && max - min <= Float.MAX_VALUE)) {
       throw new UnsupportedSpecException(
-          "spline grid range: expected a step that fp32 resolves, came ["
+          "spline grid range: expected at most "
+              + MAX_INTERVALS_FROM_ZERO
+              + " intervals from 0, which fp32 resolves, came ["
               + min
               + ", "
               + max

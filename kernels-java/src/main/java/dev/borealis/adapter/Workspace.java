@@ -1,5 +1,6 @@
 package dev.borealis.adapter;
 
+import dev.borealis.internal.Checks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -4,6 +4,7 @@ import dev.borealis.adapter.Adapter;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Linear;
 import dev.borealis.adapter.Parameter;
+import dev.borealis.internal.Checks;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 import java.util.ArrayList;
@@ -127,7 +128,7 @@ public final class Backend {
   public Adapter prepare(AdapterWeights weights) {
     Objects.requireNonNull(weights, "weights");
     for (Parameter parameter : weights.parameters()) {
-      requireAccessible(parameter.tensorName(), weights.get(parameter));
+      Checks.accessible(parameter.tensorName(), weights.get(parameter));
     }
     return new Adapter(weights, engine.prepare(weights));
   }
@@ -149,23 +150,15 @@ public final class Backend {
     if (w0.rows() > Integer.MAX_VALUE || w0.columns() > Integer.MAX_VALUE) {
       throw new ShapeMismatchException("w0: expected dimensions below 2^31, came " + w0);
     }
-    requireAccessible("w0", w0);
+    Checks.accessible("w0", w0);
     if (bias != null) {
       if (!bias.hasShape(w0.rows())) {
         throw new ShapeMismatchException(
             "bias: expected shape [" + w0.rows() + "], came " + bias);
       }
-      requireAccessible("bias", bias);
+      Checks.accessible("bias", bias);
     }
     return new Linear((int) w0.columns(), (int) w0.rows(), engine.prepareLinear(w0, bias));
-  }
-
-  private static void requireAccessible(String name, Tensor tensor) {
-    if (!tensor.segment().scope().isAlive()
-        || !tensor.segment().isAccessibleBy(Thread.currentThread())) {
-      throw new IllegalStateException(
-          name + ": expected live memory of this thread, came closed or another thread's");
-    }
   }
 
   @Override

@@ -192,7 +192,8 @@ public final class SafeTensors {
     private final long[] shape;
     private final MemorySegment data;
 
-    private Entry(StoredType type, MemorySegment data, long[] shape) {
+    /** Takes what has been checked: read-only data, and a shape that nobody else holds. */
+    Entry(StoredType type, MemorySegment data, long[] shape) {
       this.type = type;
       this.shape = shape;
       this.data = data;

@@ -58,7 +58,7 @@ final class SafeTensorsHeader {
   /**
    * Parses the header of a whole file.
    *
-   * @param file the file's bytes
+   * @param file the file's bytes, read-only
    * @param source the file's name, for messages
    * @throws SafeTensorsException if anything is not as the format demands
    */
@@ -190,7 +190,7 @@ final class SafeTensorsHeader {
               + Arrays.toString(offsets),
           null);
     }
-    entries.put(name, SafeTensors.Entry.of(type, buffer.asSlice(begin, size), shape));
+    entries.put(name, new SafeTensors.Entry(type, buffer.asSlice(begin, size), shape));
     extents.add(new Extent(name, begin, end));
   }
 

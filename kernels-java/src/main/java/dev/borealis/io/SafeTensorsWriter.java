@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -101,10 +102,9 @@ final class SafeTensorsWriter {
       all.put(SafeTensorsHeader.METADATA, metadata);
     }
     all.putAll(declarations);
-    String json = Json.write(all);
-    long bytes = json.getBytes(StandardCharsets.UTF_8).length;
+    byte[] json = Json.write(all).getBytes(StandardCharsets.UTF_8);
     long prefix = SafeTensorsHeader.LENGTH_BYTES;
-    long length = Math.ceilDiv(prefix + bytes, Tensor.ALIGNMENT) * Tensor.ALIGNMENT - prefix;
+    long length = Math.ceilDiv(prefix + json.length, Tensor.ALIGNMENT) * Tensor.ALIGNMENT - prefix;
     if (length > SafeTensorsHeader.MAX_LENGTH) {
       throw new IllegalArgumentException(
           "safetensors: expected a header of at most "
@@ -112,7 +112,9 @@ final class SafeTensorsWriter {
               + " bytes, came "
               + length);
     }
-    return (json + " ".repeat((int) (length - bytes))).getBytes(StandardCharsets.UTF_8);
+    byte[] header = Arrays.copyOf(json, (int) length);
+    Arrays.fill(header, json.length, header.length, (byte) ' ');
+    return header;
   }
 
   private void writeTo(FileChannel channel, byte[] header) throws IOException {

@@ -41,6 +41,7 @@ class KernelsArchitectureTest {
             "dev.borealis.adapter..",
             "dev.borealis.backend..",
             "dev.borealis.io..",
+            "dev.borealis.merge..",
             "dev.borealis.optim..",
             "dev.borealis.internal..")
         .check(CLASSES);

@@ -21,8 +21,8 @@ import jdk.incubator.vector.IntVector;
  * <p>Zero outside the support, also at ±Inf: not clamped, not extrapolated. NaN gives NaN.
  *
  * <p>An output of the bases has one row for each m, row m at {@code dstOffset + m·dstStride} bytes.
- * Segments, offsets, counts, overlap, threads and exceptions: as in {@link Elementwise}, except that
- * {@code dst} must not overlap an input, because z is read once for each basis.
+ * Segments, offsets, counts, overlap, threads and exceptions: as in {@link Elementwise}, except
+ * that {@code dst} must not overlap an input, because z is read once for each basis.
  */
 final class BSpline {
 
@@ -34,8 +34,7 @@ final class BSpline {
   private static final FloatVector SIXTH = VectorMath.constant((float) (1 / 6.));
   private static final FloatVector MINUS_TWO_THIRDS = VectorMath.constant((float) (-2 / 3.));
   private static final FloatVector MINUS_TWO = VectorMath.constant(-2f);
-  private static final IntVector SIGN_BIT =
-      IntVector.broadcast(Species.I32, Integer.MIN_VALUE);
+  private static final IntVector SIGN_BIT = IntVector.broadcast(Species.I32, Integer.MIN_VALUE);
 
   private BSpline() {}
 
@@ -126,8 +125,7 @@ final class BSpline {
     check(h, bases, z, zOffset, "g", g, gOffset, gStride, count);
     Operands.requireRange("dst", dst, dstOffset, count);
     for (int m = 0; m < bases; m++) {
-      addWeighted(
-          h, lo + (m - 1) * h, z, zOffset, g, gOffset + m * gStride, dst, dstOffset, count);
+      addWeighted(h, lo + (m - 1) * h, z, zOffset, g, gOffset + m * gStride, dst, dstOffset, count);
     }
   }
 
@@ -179,10 +177,7 @@ final class BSpline {
     FloatVector twiceNarrow = positive(distance.fma(MINUS_TWO, TWO));
     FloatVector magnitude = twiceNarrow.sub(wide).mul(twiceNarrow.add(wide));
     IntVector sign = d.reinterpretAsInts().and(SIGN_BIT);
-    return magnitude
-        .reinterpretAsInts()
-        .lanewise(XOR, sign)
-        .reinterpretAsFloats();
+    return magnitude.reinterpretAsInts().lanewise(XOR, sign).reinterpretAsFloats();
   }
 
   private static void basis(

@@ -10,12 +10,12 @@ import jdk.incubator.vector.FloatVector;
 /**
  * Element-wise activations and their derivatives over memory segments.
  *
- * <p>Forward: {@code dst[i] = f(z[i])}. Backward, {@code …Backward}: {@code dst[i] = g[i]·f'(z[i])},
- * computed from z alone; nothing is kept from the forward pass. Everywhere: F32 in native byte
- * order, no alignment needed, offsets in bytes, {@code count} in elements and a multiple of {@link
- * Species#LANES} (callers pad). {@code dst} may be exactly one of the inputs; any other overlap
- * gives wrong results. No state, so any thread may call; nothing is allocated. Use native segments:
- * mixing heap and native ones makes the compiled loops several times slower.
+ * <p>Forward: {@code dst[i] = f(z[i])}. Backward, {@code …Backward}: {@code dst[i] =
+ * g[i]·f'(z[i])}, computed from z alone; nothing is kept from the forward pass. Everywhere: F32 in
+ * native byte order, no alignment needed, offsets in bytes, {@code count} in elements and a
+ * multiple of {@link Species#LANES} (callers pad). {@code dst} may be exactly one of the inputs;
+ * any other overlap gives wrong results. No state, so any thread may call; nothing is allocated.
+ * Use native segments: mixing heap and native ones makes the compiled loops several times slower.
  *
  * <p>Special values follow from the formulas as they stand in IEEE arithmetic and agree with
  * PyTorch: NaN gives NaN, and the forms z·f(z) give NaN at -Inf. Finite z never gives NaN.
@@ -71,8 +71,7 @@ final class Elementwise {
   }
 
   /** max(z, 0). NaN stays NaN. */
-  static void relu(
-      MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
+  static void relu(MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;
@@ -133,8 +132,7 @@ final class Elementwise {
   }
 
   /** z·Φ(z), the exact GELU: z·(1 + erf(z/√2))/2. NaN at -Inf. */
-  static void gelu(
-      MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
+  static void gelu(MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;
@@ -158,16 +156,17 @@ final class Elementwise {
       long at = (long) i * Float.BYTES;
       FloatVector v = FloatVector.fromMemorySegment(Species.F32, z, zOffset + at, ORDER);
       FloatVector gradient = FloatVector.fromMemorySegment(Species.F32, g, gOffset + at, ORDER);
-      FloatVector slope =
-          v.fma(VectorMath.normalDensity(v), VectorMath.normalDistribution(v));
+      FloatVector slope = v.fma(VectorMath.normalDensity(v), VectorMath.normalDistribution(v));
       FloatVector result = gradient.mul(slope);
       result.intoMemorySegment(dst, dstOffset + at, ORDER);
     }
   }
 
-  /** z·(1 + tanh u)/2, u = √(2/π)·(z + 0.044715·z³). NaN at -Inf.
+  /**
+   * z·(1 + tanh u)/2, u = √(2/π)·(z + 0.044715·z³). NaN at -Inf.
    *
-   * <p>Computed as z·sigmoid(2u), which is the same and doesn't cancel where z is negative. */
+   * <p>Computed as z·sigmoid(2u), which is the same and doesn't cancel where z is negative.
+   */
   static void geluTanh(
       MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
@@ -207,8 +206,7 @@ final class Elementwise {
   }
 
   /** z·sigmoid(z). NaN at -Inf. */
-  static void silu(
-      MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
+  static void silu(MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;
@@ -242,8 +240,7 @@ final class Elementwise {
   }
 
   /** Hyperbolic tangent. */
-  static void tanh(
-      MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
+  static void tanh(MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;
@@ -274,8 +271,7 @@ final class Elementwise {
   }
 
   /** 1 / (1 + exp(-z)). */
-  static void sigmoid(
-      MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
+  static void sigmoid(MemorySegment z, long zOffset, MemorySegment dst, long dstOffset, int count) {
     check(z, zOffset, dst, dstOffset, count);
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;

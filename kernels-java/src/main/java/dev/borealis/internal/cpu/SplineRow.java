@@ -8,8 +8,8 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
- * Kernels for one row of spline weights, {@code s(z) = Σ_m w[m]·b_m(z)}, by table look-up: one cubic
- * per element, whatever the number of bases.
+ * Kernels for one row of spline weights, {@code s(z) = Σ_m w[m]·b_m(z)}, by table look-up: one
+ * cubic per element, whatever the number of bases.
  *
  * <p>A table that fits one vector register is looked up with one permute per coefficient; a larger
  * one register by register, with blends. No gather.

@@ -8,8 +8,9 @@ import java.lang.foreign.ValueLayout;
  * cubic per interval between knots, for the look-up in {@link SplineRow}.
  *
  * <p>The grid [lo, hi] has {@code gridSize} intervals of width h and K = gridSize + 3 bases; their
- * support reaches three intervals beyond both ends, so there are gridSize + 6 cubics, and the spline
- * is 0 outside of them. (The grid of KAN and AuroRA, arXiv 2505.18738, without its clamping.)
+ * support reaches three intervals beyond both ends, so there are gridSize + 6 cubics, and the
+ * spline is 0 outside of them. (The grid of KAN and AuroRA, arXiv 2505.18738, without its
+ * clamping.)
  *
  * <p>Filling a table again ({@link #pack}) must not overlap with its use on another thread; apart
  * from that, any thread may use it.
@@ -75,8 +76,8 @@ final class SplineTable {
    * @param lo lower end of the grid
    * @param hi upper end of the grid
    * @param gridSize number of intervals in [lo, hi], 1 to 64
-   * @throws IllegalArgumentException for a grid out of these bounds, or too narrow for where it lies
-   *     to be resolved in fp32
+   * @throws IllegalArgumentException for a grid out of these bounds, or too narrow for where it
+   *     lies to be resolved in fp32
    */
   SplineTable(double lo, double hi, int gridSize) {
     requireGrid(lo, hi, gridSize);

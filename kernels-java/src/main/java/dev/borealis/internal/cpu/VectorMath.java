@@ -89,7 +89,9 @@ final class VectorMath {
 
   private VectorMath() {}
 
-  /** A vector with {@code value} in every lane. For static final fields and for use before loops. */
+  /**
+   * A vector with {@code value} in every lane. For static final fields and for use before loops.
+   */
   static FloatVector constant(float value) {
     return FloatVector.broadcast(Species.F32, value);
   }
@@ -150,8 +152,9 @@ final class VectorMath {
   }
 
   /**
-   * The smaller of sigmoid(x) and sigmoid(-x), that is sigmoid(-|x|), accurate down to the subnormal
-   * numbers. The larger one is 1 minus this, and the slope of the sigmoid is their product.
+   * The smaller of sigmoid(x) and sigmoid(-x), that is sigmoid(-|x|), accurate down to the
+   * subnormal numbers. The larger one is 1 minus this, and the slope of the sigmoid is their
+   * product.
    */
   static FloatVector sigmoidTail(FloatVector x) {
     FloatVector e = expOfMinus(x.abs());

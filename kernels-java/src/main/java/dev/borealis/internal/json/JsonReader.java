@@ -444,7 +444,8 @@ public final class JsonReader {
               + " characters, came "
               + characters);
     }
-    byte[] ascii = text.asSlice(start, characters).toArray(ValueLayout.JAVA_BYTE);
+    byte[] ascii = new byte[(int) characters];
+    MemorySegment.copy(text, ValueLayout.JAVA_BYTE, start, ascii, 0, ascii.length);
     return new String(ascii, StandardCharsets.US_ASCII);
   }
 

@@ -256,8 +256,7 @@ class SplineTest {
     SplineTable table = new SplineTable(-1, 1, 5);
     MemorySegment z = Floats.zeros(count);
     MemorySegment out = Floats.filled(8 * count, 77);
-    assertThrows(
-        IndexOutOfBoundsException.class, () -> table.pack(Floats.zeros(16), 4 * (16 - 7)));
+    assertThrows(IndexOutOfBoundsException.class, () -> table.pack(Floats.zeros(16), 4 * (16 - 7)));
     assertThrows(
         IllegalArgumentException.class, () -> SplineRow.forward(table, z, 0, out, 0, 1 + count));
     assertThrows(

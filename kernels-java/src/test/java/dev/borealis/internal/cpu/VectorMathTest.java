@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -44,6 +45,31 @@ class VectorMathTest {
     assertTrue(sweep.count() > 4_000_000, sweep::toString);
   }
 
+  /** The same constants at every width and on every machine: docs/NUMERICS.md promises that. */
+  @Test
+  void everyWidthGivesTheSameBits() {
+    assertEquals(-6070087210686789553L, checksum(VectorMathKernels::exp), "exp");
+    assertEquals(1437369355014086292L, checksum(VectorMathKernels::tanh), "tanh");
+    assertEquals(-2996790052633417046L, checksum(VectorMathKernels::sigmoid), "sigmoid");
+    assertEquals(2397985656687978589L, checksum(VectorMathKernels::erf), "erf");
+  }
+
+  /** Of the results for 262,144 floats spread over all there are; all NaN count as one. */
+  private static long checksum(UlpSweep.Kernel kernel) {
+    int count = 1 << 18;
+    MemorySegment in = Floats.zeros(count);
+    MemorySegment out = Floats.zeros(count);
+    for (int i = 0; i < count; i++) {
+      in.setAtIndex(ValueLayout.JAVA_INT, i, i * 16_381);
+    }
+    kernel.apply(in, out, count);
+    long sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum = 31 * sum + Float.floatToIntBits(Floats.get(out, i));
+    }
+    return sum;
+  }
+
   @Test
   void expAtSpecialValues() {
     checkBits(
@@ -66,12 +92,36 @@ class VectorMathTest {
     checkBits(
         VectorMathKernels::tanh,
         new float[] {
-          0, -0f, INF, -INF, Float.NaN, Float.MAX_VALUE, -Float.MAX_VALUE, SUBNORMAL, -SUBNORMAL,
-          Float.MIN_VALUE, -Float.MIN_VALUE, Float.MIN_NORMAL, 1e-20f, -1e-5f
+          0,
+          -0f,
+          INF,
+          -INF,
+          Float.NaN,
+          Float.MAX_VALUE,
+          -Float.MAX_VALUE,
+          SUBNORMAL,
+          -SUBNORMAL,
+          Float.MIN_VALUE,
+          -Float.MIN_VALUE,
+          Float.MIN_NORMAL,
+          1e-20f,
+          -1e-5f
         },
         new float[] {
-          0, -0f, 1, -1, Float.NaN, 1, -1, SUBNORMAL, -SUBNORMAL,
-          Float.MIN_VALUE, -Float.MIN_VALUE, Float.MIN_NORMAL, 1e-20f, -1e-5f
+          0,
+          -0f,
+          1,
+          -1,
+          Float.NaN,
+          1,
+          -1,
+          SUBNORMAL,
+          -SUBNORMAL,
+          Float.MIN_VALUE,
+          -Float.MIN_VALUE,
+          Float.MIN_NORMAL,
+          1e-20f,
+          -1e-5f
         });
   }
 

@@ -1,4 +1,4 @@
-package dev.borealis.adapter;
+package dev.borealis.internal;
 
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
@@ -10,11 +10,17 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /** The argument checks of every call. All of them run before an output is touched. */
-final class Checks {
+public final class Checks {
   private Checks() {}
 
-  /** A live matrix that this thread may touch, with the given columns. */
-  static void matrix(String name, Tensor tensor, long columns) {
+  /**
+   * Requires a live matrix that this thread may touch, with the given columns.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param columns expected
+   */
+  public static void matrix(String name, Tensor tensor, long columns) {
     Objects.requireNonNull(tensor, name);
     if (tensor.dimensions() != 2 || tensor.columns() != columns) {
       throw new ShapeMismatchException(
@@ -23,8 +29,15 @@ final class Checks {
     accessible(name, tensor);
   }
 
-  /** Like {@link #matrix}, and with the given rows too. */
-  static void matrix(String name, Tensor tensor, long rows, long columns) {
+  /**
+   * Requires a live matrix that this thread may touch, of the given shape.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param rows expected
+   * @param columns expected
+   */
+  public static void matrix(String name, Tensor tensor, long rows, long columns) {
     Objects.requireNonNull(tensor, name);
     if (!tensor.hasShape(rows, columns)) {
       throw new ShapeMismatchException(
@@ -33,12 +46,23 @@ final class Checks {
     accessible(name, tensor);
   }
 
-  static void accessible(String name, Tensor tensor) {
+  /**
+   * Requires memory that is alive and that this thread may touch.
+   *
+   * @param name for the message
+   * @param tensor to check
+   */
+  public static void accessible(String name, Tensor tensor) {
     accessible(name, tensor.segment());
   }
 
-  /** An arena that takes allocations from this thread. */
-  static void accessible(String name, Arena arena) {
+  /**
+   * Requires an arena that takes allocations from this thread.
+   *
+   * @param name for the message
+   * @param arena to check
+   */
+  public static void accessible(String name, Arena arena) {
     if (!arena.scope().isAlive()) {
       throw new IllegalStateException(name + ": expected a live one, came a closed one");
     }
@@ -54,7 +78,13 @@ final class Checks {
     }
   }
 
-  static void accessible(String name, MemorySegment segment) {
+  /**
+   * Requires memory that is alive and that this thread may touch.
+   *
+   * @param name for the message
+   * @param segment to check
+   */
+  public static void accessible(String name, MemorySegment segment) {
     if (!segment.scope().isAlive()) {
       throw new IllegalStateException(name + ": expected a live arena, came a closed one");
     }
@@ -67,22 +97,43 @@ final class Checks {
     }
   }
 
-  static void writable(String name, Tensor tensor) {
+  /**
+   * Requires memory that is not read-only.
+   *
+   * @param name for the message
+   * @param tensor to check
+   */
+  public static void writable(String name, Tensor tensor) {
     if (tensor.segment().isReadOnly()) {
       throw new IllegalArgumentException(
           name + ": expected writable memory, came a read-only segment");
     }
   }
 
-  static void disjoint(String outputName, Tensor output, String name, Tensor other) {
+  /**
+   * Requires an output that shares no memory with another tensor.
+   *
+   * @param outputName for the message
+   * @param output to check
+   * @param name of the other, for the message
+   * @param other the other tensor
+   */
+  public static void disjoint(String outputName, Tensor output, String name, Tensor other) {
     if (output.overlaps(other)) {
       throw new OverlapException(
           outputName + ": expected memory apart from " + name + "'s, came some that they share");
     }
   }
 
-  /** The table of legal types: an activation pair shares its type, or the output is F32. */
-  static void types(String inputName, Tensor input, String outputName, Tensor output) {
+  /**
+   * Requires a pair of the table of legal types: both share their type, or the output is F32.
+   *
+   * @param inputName for the message
+   * @param input of the call
+   * @param outputName for the message
+   * @param output to check
+   */
+  public static void types(String inputName, Tensor input, String outputName, Tensor output) {
     if (output.dtype() != input.dtype() && output.dtype() != DType.F32) {
       throw new DTypeMismatchException(
           outputName

@@ -1,0 +1,81 @@
+package dev.borealis.jmh;
+
+import dev.borealis.adapter.Adapter;
+import dev.borealis.adapter.AdapterGradients;
+import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.Mode;
+import dev.borealis.adapter.Parameter;
+import dev.borealis.adapter.Workspace;
+import dev.borealis.backend.Backend;
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Random;
+
+/**
+ * What a benchmark calls: one adapter with everything allocated, native and F32, and a forward call
+ * for the backward to follow. The benchmark's test looks at the same tensors.
+ */
+final class AdapterCase implements AutoCloseable {
+  final AdapterWeights weights;
+  final AdapterGradients gradients;
+  final Tensor x;
+  final Tensor y;
+  final Tensor dY;
+  final Tensor dX;
+
+  // Shared, so that a backend may use all its threads.
+  private final Arena arena = Arena.ofShared();
+  private final Adapter adapter;
+  private final Workspace inference;
+  private final Workspace training;
+
+  AdapterCase(Backend backend, Method method, int rank, int tokens, int features) {
+    AdapterSpec spec = method.spec(features, rank);
+    Random random = new Random(42);
+    weights = AdapterWeights.initialise(spec, 42, arena);
+    // Papers start with B = 0; numbers as after some training keep every path busy.
+    fill(weights.get(Parameter.B), random, 0.02);
+    gradients = AdapterGradients.allocate(spec, arena);
+    x = random(random, tokens, features);
+    y = random(random, tokens, features);
+    dY = random(random, tokens, features);
+    dX = random(random, tokens, features);
+    adapter = backend.prepare(weights);
+    inference = adapter.workspace(tokens, Mode.INFERENCE, arena);
+    training = adapter.workspace(tokens, Mode.TRAINING, arena);
+    Tensor ignored = Tensor.allocate(arena, DType.F32, tokens, features);
+    adapter.forward(x, ignored, training);
+  }
+
+  private Tensor random(Random random, int rows, int columns) {
+    Tensor tensor = Tensor.allocate(arena, DType.F32, rows, columns);
+    fill(tensor, random, 1);
+    return tensor;
+  }
+
+  private static void fill(Tensor tensor, Random random, double deviation) {
+    for (long row = 0; row < tensor.rows(); row++) {
+      for (long column = 0; column < tensor.columns(); column++) {
+        tensor.set(row, column, (float) (random.nextGaussian() * deviation));
+      }
+    }
+  }
+
+  /** Adds the branch to Y. */
+  void forward() {
+    adapter.forward(x, y, inference);
+  }
+
+  /** Adds to dX and to the gradients. */
+  void backward() {
+    adapter.backward(x, dY, dX, gradients, training);
+  }
+
+  @Override
+  public void close() {
+    adapter.close();
+    arena.close();
+  }
+}
