@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -245,7 +246,7 @@ class BadCallTest {
             Threads.elsewhere(() -> adapter.workspace(N, mode, Arena.ofConfined()));
         Class<IllegalStateException> state = IllegalStateException.class;
         Class<IllegalArgumentException> argument = IllegalArgumentException.class;
-        List<java.util.function.Consumer<Workspace>> calls =
+        List<Consumer<Workspace>> calls =
             List.of(
                 workspace -> adapter.forward(x, y, workspace),
                 workspace -> adapter.forward(x, y, options, workspace),

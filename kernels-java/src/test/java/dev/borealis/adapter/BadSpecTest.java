@@ -11,6 +11,7 @@ import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
@@ -179,8 +180,8 @@ class BadSpecTest {
             refused(
                 ShapeMismatchException.class,
                 () -> new AdapterWeights(spec, tensors),
-                parameter.tensorName() + ": expected shape " + java.util.Arrays.toString(right),
-                "came Tensor" + java.util.Arrays.toString(wrong));
+                parameter.tensorName() + ": expected shape " + Arrays.toString(right),
+                "came Tensor" + Arrays.toString(wrong));
             refused(
                 ShapeMismatchException.class,
                 () -> new AdapterGradients(spec, tensors),
@@ -206,11 +207,10 @@ class BadSpecTest {
         assertEquals(dtype, new AdapterWeights(spec, half).get(parameter).dtype());
       }
       Map<Parameter, Tensor> fixed = tensors(spec);
-      Tensor old = fixed.get(parameter);
-      assertTrue(old != null);
+      Tensor writable = Tensor.allocate(ARENA, DType.F32, spec.shape(parameter));
       fixed.put(
           parameter,
-          Tensor.of(old.segment().asReadOnly(), DType.F32, spec.shape(parameter)));
+          Tensor.of(writable.segment().asReadOnly(), DType.F32, spec.shape(parameter)));
       refused(
           IllegalArgumentException.class,
           () -> new AdapterGradients(spec, fixed),

@@ -196,11 +196,11 @@ class FuzzTest {
     }
 
     private DType dtype() {
-      return DType.values()[random.nextInt(3)];
+      return RandomAdapters.choose(random, DType.values());
     }
 
     private GuardedTensor.Place place() {
-      return GuardedTensor.Place.values()[random.nextInt(4)];
+      return RandomAdapters.choose(random, GuardedTensor.Place.values());
     }
 
     private Tensor good(DType dtype, long... shape) {
@@ -267,7 +267,7 @@ class FuzzTest {
         n = n == 1 ? 2 : 1;
       }
       if (has(Fault.TOO_MANY_TOKENS)) {
-        n = MAX_TOKENS + random.nextInt(1, 100);
+        n = MAX_TOKENS + random.nextLong(1, 100);
       }
       if (has(Fault.OVERLAP) || has(Fault.OVERLAPPING_GRADIENT)) {
         n = Math.max(n, 1);
@@ -323,13 +323,13 @@ class FuzzTest {
       boolean shut = has(Fault.CLOSED_HANDLE);
       Adapter adapter = shut ? subject.closedAdapter : subject.adapter;
       Linear linear = shut ? subject.closedLinear : subject.linear;
-      Update update = Update.values()[random.nextInt(2)];
+      Update update = RandomAdapters.choose(random, Update.values());
       Update maybe = has(Fault.NULL_OPTIONS) ? Nothing.<Update>nothing() : update;
       switch (operation) {
         case BASE_FORWARD -> linear.forward(input, output);
         case BASE_BACKWARD -> linear.backward(input, output, maybe);
         case FORWARD, BOTH_FORWARD -> {
-          Mode mode = Mode.values()[random.nextInt(2)];
+          Mode mode = RandomAdapters.choose(random, Mode.values());
           Workspace workspace = workspace(mode);
           CallOptions options =
               has(Fault.NULL_OPTIONS)
@@ -353,7 +353,7 @@ class FuzzTest {
           GradientOptions options =
               has(Fault.NULL_OPTIONS)
                   ? Nothing.<GradientOptions>nothing()
-                  : new GradientOptions(update, Update.values()[random.nextInt(2)]);
+                  : new GradientOptions(update, RandomAdapters.choose(random, Update.values()));
           boolean needed = faults.stream().anyMatch(f -> f.name().endsWith("GRADIENT"));
           AdapterGradients gradients =
               needed || has(Fault.OTHERS_GRADIENTS) || random.nextInt(5) > 0
@@ -406,7 +406,7 @@ class FuzzTest {
         try (Arena own = random.nextBoolean() ? Arena.ofShared() : Arena.ofConfined()) {
           Subject subject = subjects.get(random.nextInt(ADAPTERS));
           Subject other = subjects.get((subjects.indexOf(subject) + 1) % ADAPTERS);
-          Operation operation = Operation.values()[random.nextInt(Operation.values().length)];
+          Operation operation = RandomAdapters.choose(random, Operation.values());
           if (operation == Operation.BACKWARD && subject.forwardTokens < 0) {
             operation = Operation.FORWARD;
           }

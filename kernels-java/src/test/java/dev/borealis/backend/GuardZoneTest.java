@@ -44,15 +44,15 @@ class GuardZoneTest {
 
   private static GuardedTensor tensor(
       SplittableRandom random, Arena arena, DType dtype, long... shape) {
-    Place[] places = Place.values();
     // Mostly native F32: what kernels work on where it lies.
-    Place place = places[random.nextInt(2) == 0 ? 0 : random.nextInt(places.length)];
+    Place place =
+        random.nextBoolean() ? Place.NATIVE : RandomAdapters.choose(random, Place.values());
     long gap = shape.length == 2 ? random.nextInt(0, 19) : 0;
     return GuardedTensor.of(place, arena, dtype, gap, shape).randomise(random, 1);
   }
 
   private static DType dtype(SplittableRandom random) {
-    return random.nextInt(3) > 0 ? DType.F32 : DType.values()[random.nextInt(3)];
+    return random.nextInt(3) > 0 ? DType.F32 : RandomAdapters.choose(random, DType.values());
   }
 
   private Tensor output(SplittableRandom random, Arena arena, DType dtype, long... shape) {
@@ -101,7 +101,7 @@ class GuardZoneTest {
       Backend backend, AdapterSpec spec, int n, SplittableRandom random, Arena arena) {
     AdapterWeights weights = Methods.weights(spec, 1, arena);
     String name = backend.name() + ", " + spec + ", " + n + " tokens";
-    Update update = Update.values()[random.nextInt(2)];
+    Update update = RandomAdapters.choose(random, Update.values());
     CallOptions options =
         CallOptions.of(spec).withDropout(random.nextLong(), 1).withOutput(update);
     try (Adapter adapter = backend.prepare(weights)) {

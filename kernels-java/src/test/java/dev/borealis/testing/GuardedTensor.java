@@ -65,7 +65,7 @@ public final class GuardedTensor {
           case BYTES -> MemorySegment.ofArray(new byte[(int) size]);
         };
     whole.fill(GUARD);
-    long start = GUARD_BYTES - (place == Place.MISALIGNED || place == Place.BYTES ? 3 : 0);
+    long start = place == Place.MISALIGNED || place == Place.BYTES ? GUARD_BYTES - 3L : GUARD_BYTES;
     MemorySegment exact = whole.asSlice(start, elements * dtype.byteSize());
     Tensor tensor =
         gap == 0
