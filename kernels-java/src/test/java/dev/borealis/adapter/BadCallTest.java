@@ -12,8 +12,9 @@ import dev.borealis.tensor.DTypeMismatchException;
 import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
-import dev.borealis.testing.GuardedTensor;
+import dev.borealis.testing.Backends;
 import dev.borealis.testing.GuardedTensor.Place;
+import dev.borealis.testing.GuardedTensor;
 import dev.borealis.testing.Threads;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,6 +25,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -206,8 +208,12 @@ class BadCallTest {
     forward.call(f32(0, IN), output(DType.F32, 0, OUT));
   }
 
+  static Stream<Backend> backends() {
+    return Backends.all();
+  }
+
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void tensorsOfAForwardCall(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     AdapterWeights weights = weights(spec);
@@ -225,7 +231,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void workspaceAndOptionsOfAForwardCall(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     CallOptions options = CallOptions.of(spec);
@@ -324,7 +330,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void tensorsOfABackwardCall(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     try (Adapter adapter = backend.prepare(weights(spec))) {
@@ -465,7 +471,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void backwardNeedsItsForward(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     AdapterWeights weights = weights(spec);
@@ -539,7 +545,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void dropoutNeedsASeed(Backend backend) {
     for (AdapterSpec spec :
         List.of(
@@ -569,7 +575,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void tensorsOfTheBaseLayer(Backend backend) {
     Class<ShapeMismatchException> shape = ShapeMismatchException.class;
     Class<IllegalStateException> state = IllegalStateException.class;
@@ -659,7 +665,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void weightsThatCannotBeRead(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     Class<IllegalStateException> state = IllegalStateException.class;
@@ -699,7 +705,7 @@ class BadCallTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void aClosedAdapter(Backend backend) {
     AdapterSpec spec = everyParameter().build();
     Adapter adapter = backend.prepare(weights(spec));

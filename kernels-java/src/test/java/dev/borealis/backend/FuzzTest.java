@@ -17,6 +17,7 @@ import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
+import dev.borealis.testing.Backends;
 import dev.borealis.testing.GuardedTensor;
 import dev.borealis.testing.Nothing;
 import dev.borealis.testing.Threads;
@@ -30,6 +31,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -391,8 +393,12 @@ class FuzzTest {
     }
   }
 
+  static Stream<Backend> backends() {
+    return Backends.all();
+  }
+
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void everyCallSucceedsOrChangesNothing(Backend backend) {
     SplittableRandom random = new SplittableRandom(2026);
     MemorySegment foreign = Threads.elsewhere(() -> Arena.ofConfined().allocate(1 << 18));

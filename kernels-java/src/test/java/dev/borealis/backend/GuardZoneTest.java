@@ -15,8 +15,9 @@ import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
-import dev.borealis.testing.GuardedTensor;
+import dev.borealis.testing.Backends;
 import dev.borealis.testing.GuardedTensor.Place;
+import dev.borealis.testing.GuardedTensor;
 import dev.borealis.testing.Methods;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -75,8 +77,12 @@ class GuardZoneTest {
     outputs.clear();
   }
 
+  static Stream<Backend> backends() {
+    return Backends.all();
+  }
+
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void adapters(Backend backend) {
     int calls = 0;
     for (int columns = 1; columns <= MAX_COLUMNS; columns++) {
@@ -134,7 +140,7 @@ class GuardZoneTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void baseLayers(Backend backend) {
     for (int columns = 1; columns <= MAX_COLUMNS; columns++) {
       SplittableRandom random = new SplittableRandom(columns);

@@ -18,9 +18,11 @@ import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
+import dev.borealis.testing.Backends;
 import dev.borealis.testing.Methods;
 import java.lang.foreign.Arena;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -74,8 +76,12 @@ class SpecialValuesTest {
     return CallOptions.of(spec).withOutput(Update.OVERWRITE).withDropout(5, 6);
   }
 
+  static Stream<Backend> backends() {
+    return Backends.all();
+  }
+
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void overwritingDoesNotReadWhatWasThere(Backend backend) {
     for (AdapterSpec spec : Methods.all(IN, OUT, 3, true)) {
       try (Adapter adapter = backend.prepare(Methods.weights(spec, 1, arena))) {
@@ -109,7 +115,7 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void oneTokenDoesNoHarmToAnother(Backend backend) {
     // In a whole vector and in the tail; in the first block of tokens and in the last.
     long[][] places = {{0, 3}, {47, 36}, {59, 20}};
@@ -158,7 +164,43 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
+  void aDroppedNaNIsStillNaN(Backend backend) {
+    AdapterSpec spec = AdapterSpec.lora(IN, OUT, 2).inputDropout(0.9).build();
+    Tensor x = random(1, N, IN);
+    for (int token = 0; token < N; token++) {
+      x.set(token, 20, NAN);
+    }
+    Tensor y = filled(0, N, OUT);
+    try (Adapter adapter = backend.prepare(Methods.weights(spec, 1, arena))) {
+      adapter.forward(x, y, overwrite(spec), adapter.workspace(N, Mode.TRAINING, arena));
+    }
+    assertSameRows(filled(NAN, N, OUT), y, -1, "Y");
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void beyondTheLargestNumberOfAType(Backend backend) {
+    try (Linear linear = backend.prepareLinear(filled(0x1p15f, 1, 1), null)) {
+      Tensor x = Tensor.allocate(arena, DType.F16, 1, 1);
+      Tensor y = Tensor.allocate(arena, DType.F16, 1, 1);
+      for (float value : new float[] {-4, 4}) {
+        x.set(0, 0, value);
+        linear.forward(x, y);
+        assertEquals(Math.signum(value) * INF, y.get(0, 0));
+      }
+    }
+    try (Linear linear = backend.prepareLinear(filled(Float.MAX_VALUE, 1, 1), null)) {
+      Tensor x = Tensor.allocate(arena, DType.BF16, 1, 1);
+      Tensor y = Tensor.allocate(arena, DType.BF16, 1, 1);
+      x.set(0, 0, -1);
+      linear.forward(x, y);
+      assertEquals(-INF, y.get(0, 0));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
   void oneRowOfBTouchesOneColumnOfY(Backend backend) {
     AdapterSpec spec = AdapterSpec.nora(IN, OUT, 3).build();
     AdapterWeights weights = Methods.weights(spec, 1, arena);
@@ -187,7 +229,7 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void subnormalNumbersAreKept(Backend backend) {
     AdapterSpec spec = AdapterSpec.lora(IN, OUT, 1).build();
     float[] small = {Float.MIN_VALUE, -Float.MIN_VALUE, 0x1p-140f, -0x1.8p-130f};
@@ -235,7 +277,7 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void subnormalNumbersOfHalfTypesAreKept(Backend backend) {
     Tensor w0 = filled(1, 1, 1);
     try (Linear linear = backend.prepareLinear(w0, null)) {
@@ -248,7 +290,6 @@ class SpecialValuesTest {
           linear.forward(x, y);
           assertEquals(value, y.get(0, 0), dtype.toString());
         }
-        // Beyond the largest number of the type: rounded to infinity, as IEEE 754 has it.
         x.set(0, 0, INF);
         linear.forward(x, y);
         assertEquals(INF, y.get(0, 0), dtype.toString());
@@ -260,7 +301,7 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void zerosOfEitherSignAreZeros(Backend backend) {
     for (AdapterSpec spec : Methods.all(IN, OUT, 3, false)) {
       try (Adapter adapter = backend.prepare(Methods.weights(spec, 1, arena))) {
@@ -306,7 +347,7 @@ class SpecialValuesTest {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.borealis.testing.Backends#all")
+  @MethodSource("backends")
   void nonlinearitiesAtInfinityAndNaN(Backend backend) {
     for (Activation f : Activation.values()) {
       float[] values =
