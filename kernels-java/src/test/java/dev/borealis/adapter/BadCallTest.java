@@ -13,8 +13,8 @@ import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 import dev.borealis.testing.Backends;
-import dev.borealis.testing.GuardedTensor.Place;
 import dev.borealis.testing.GuardedTensor;
+import dev.borealis.testing.GuardedTensor.Place;
 import dev.borealis.testing.Threads;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -152,8 +152,7 @@ class BadCallTest {
     refused(
         shape, () -> forward.call(x, output(DType.F32, N, OUT + 1)), "y: ", "[5, 23]", "[5, 24]");
     refused(shape, () -> forward.call(x, output(DType.F32, OUT, N)), "y: ", "[5, 23]", "[23, 5]");
-    refused(
-        shape, () -> forward.call(x, Tensor.of(new float[N * OUT], N * OUT)), "y: ", "[5, 23]");
+    refused(shape, () -> forward.call(x, Tensor.of(new float[N * OUT], N * OUT)), "y: ", "[5, 23]");
 
     for (DType in : DType.values()) {
       for (DType out : DType.values()) {
@@ -273,13 +272,10 @@ class BadCallTest {
             NullPointerException.class,
             () -> linear.forward(x, y, adapter, nothing(), good),
             "options");
-        refused(
-            NullPointerException.class, () -> linear.forward(x, y, nothing(), good), "adapter");
+        refused(NullPointerException.class, () -> linear.forward(x, y, nothing(), good), "adapter");
         refused(
             argument,
-            () ->
-                linear.forward(
-                    x, y, adapter, options.withOutput(Update.OVERWRITE), good),
+            () -> linear.forward(x, y, adapter, options.withOutput(Update.OVERWRITE), good),
             "options: ",
             "ACCUMULATE",
             "OVERWRITE");
@@ -290,8 +286,7 @@ class BadCallTest {
           "maxTokens: ",
           "at least 0",
           "-1");
-      refused(
-          NullPointerException.class, () -> adapter.workspace(1, nothing(), arena), "mode");
+      refused(NullPointerException.class, () -> adapter.workspace(1, nothing(), arena), "mode");
       refused(
           NullPointerException.class,
           () -> adapter.workspace(1, Mode.INFERENCE, nothing()),
@@ -322,7 +317,9 @@ class BadCallTest {
     }
     refused(NullPointerException.class, () -> options.withOutput(nothing()), "output");
     refused(
-        NullPointerException.class, () -> new GradientOptions(nothing(), Update.OVERWRITE), "input");
+        NullPointerException.class,
+        () -> new GradientOptions(nothing(), Update.OVERWRITE),
+        "input");
     refused(
         NullPointerException.class,
         () -> new GradientOptions(Update.OVERWRITE, nothing()),
@@ -605,8 +602,7 @@ class BadCallTest {
     Tensor dY = f32(N, OUT);
     Tensor dX = output(DType.F32, N, IN);
     for (Update update : Update.values()) {
-      refused(
-          shape, () -> linear.backward(f32(N, IN), dX, update), "dY: ", "[n, 23]", "[5, 19]");
+      refused(shape, () -> linear.backward(f32(N, IN), dX, update), "dY: ", "[n, 23]", "[5, 19]");
       refused(
           shape, () -> linear.backward(f32(N + 1, OUT), dX, update), "dX: ", "[6, 19]", "[5, 19]");
       refused(
@@ -684,8 +680,7 @@ class BadCallTest {
       // Packed, then gone: calls go on, packing again is refused and changes nothing.
       Arena own = Arena.ofConfined();
       AdapterWeights partly =
-          with(
-              weights(spec), parameter, Tensor.allocate(own, DType.F32, spec.shape(parameter)));
+          with(weights(spec), parameter, Tensor.allocate(own, DType.F32, spec.shape(parameter)));
       try (Adapter adapter = backend.prepare(partly)) {
         own.close();
         Workspace workspace = adapter.workspace(N, Mode.INFERENCE, arena);

@@ -156,8 +156,7 @@ class BadSpecTest {
     }
     Map<Parameter, Tensor> more = tensors(spec);
     more.put(Parameter.V, Tensor.of(new float[2], 2));
-    refused(
-        IllegalArgumentException.class, () -> new AdapterWeights(spec, more), "came", "V");
+    refused(IllegalArgumentException.class, () -> new AdapterWeights(spec, more), "came", "V");
     refused(
         IllegalArgumentException.class,
         () -> AdapterWeights.allocate(spec, ARENA).get(Parameter.BETA),
@@ -209,8 +208,7 @@ class BadSpecTest {
       Map<Parameter, Tensor> fixed = tensors(spec);
       Tensor writable = Tensor.allocate(ARENA, DType.F32, spec.shape(parameter));
       fixed.put(
-          parameter,
-          Tensor.of(writable.segment().asReadOnly(), DType.F32, spec.shape(parameter)));
+          parameter, Tensor.of(writable.segment().asReadOnly(), DType.F32, spec.shape(parameter)));
       refused(
           IllegalArgumentException.class,
           () -> new AdapterGradients(spec, fixed),
@@ -220,10 +218,8 @@ class BadSpecTest {
         if (other != parameter) {
           Map<Parameter, Tensor> shared = new EnumMap<>(tensors(spec));
           Tensor memory = Tensor.of(new float[64], 64);
-          shared.put(
-              parameter, Tensor.of(memory.segment(), DType.F32, spec.shape(parameter)));
-          shared.put(
-              other, Tensor.of(memory.segment().asSlice(4), DType.F32, spec.shape(other)));
+          shared.put(parameter, Tensor.of(memory.segment(), DType.F32, spec.shape(parameter)));
+          shared.put(other, Tensor.of(memory.segment().asSlice(4), DType.F32, spec.shape(other)));
           refused(
               OverlapException.class,
               () -> new AdapterGradients(spec, shared),

@@ -135,14 +135,12 @@ class BackendSelectionTest {
     command.addAll(List.of(Probe.class.getName(), backend));
     try {
       Path errors = Files.createTempFile("borealis", ".err");
-      Process process =
-          new ProcessBuilder(command).redirectError(errors.toFile()).start();
+      Process process = new ProcessBuilder(command).redirectError(errors.toFile()).start();
       try {
         process.getOutputStream().close();
         byte[] lines = process.getInputStream().readAllBytes();
         assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the forked JVM ends");
-        return new Output(
-            new String(lines, StandardCharsets.UTF_8), Files.readString(errors));
+        return new Output(new String(lines, StandardCharsets.UTF_8), Files.readString(errors));
       } finally {
         process.destroy();
         Files.delete(errors);

@@ -85,8 +85,7 @@ class FuzzTest {
     BOTH_FORWARD
   }
 
-  private static final Set<Fault> OF_TENSORS =
-      EnumSet.range(Fault.COLUMNS, Fault.NEGATIVE);
+  private static final Set<Fault> OF_TENSORS = EnumSet.range(Fault.COLUMNS, Fault.NEGATIVE);
 
   private static Set<Fault> possible(Operation operation) {
     Set<Fault> faults = EnumSet.copyOf(OF_TENSORS);
@@ -145,8 +144,7 @@ class FuzzTest {
       closedWorkspace = adapter.workspace(MAX_TOKENS, Mode.TRAINING, shortLived);
       shortLived.close();
       foreignWorkspace =
-          Threads.elsewhere(
-              () -> adapter.workspace(MAX_TOKENS, Mode.TRAINING, Arena.ofConfined()));
+          Threads.elsewhere(() -> adapter.workspace(MAX_TOKENS, Mode.TRAINING, Arena.ofConfined()));
       closedAdapter.close();
       closedLinear.close();
     }
@@ -358,9 +356,7 @@ class FuzzTest {
                   : new GradientOptions(update, RandomAdapters.choose(random, Update.values()));
           boolean needed = faults.stream().anyMatch(f -> f.name().endsWith("GRADIENT"));
           AdapterGradients gradients =
-              needed || has(Fault.OTHERS_GRADIENTS) || random.nextInt(5) > 0
-                  ? gradients()
-                  : null;
+              needed || has(Fault.OTHERS_GRADIENTS) || random.nextInt(5) > 0 ? gradients() : null;
           Tensor dX = random.nextInt(5) > 0 || !faults.isEmpty() ? output : null;
           adapter.backward(x, input, dX, gradients, options, workspace(Mode.TRAINING));
         }

@@ -16,8 +16,8 @@ import dev.borealis.adapter.Workspace;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import dev.borealis.testing.Backends;
-import dev.borealis.testing.GuardedTensor.Place;
 import dev.borealis.testing.GuardedTensor;
+import dev.borealis.testing.GuardedTensor.Place;
 import dev.borealis.testing.Methods;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -108,23 +108,20 @@ class GuardZoneTest {
     AdapterWeights weights = Methods.weights(spec, 1, arena);
     String name = backend.name() + ", " + spec + ", " + n + " tokens";
     Update update = RandomAdapters.choose(random, Update.values());
-    CallOptions options =
-        CallOptions.of(spec).withDropout(random.nextLong(), 1).withOutput(update);
+    CallOptions options = CallOptions.of(spec).withDropout(random.nextLong(), 1).withOutput(update);
     try (Adapter adapter = backend.prepare(weights)) {
       for (Mode mode : Mode.values()) {
         Workspace workspace = adapter.workspace(n, mode, arena);
         DType in = dtype(random);
         DType out = random.nextBoolean() ? in : DType.F32;
         Tensor x = tensor(random, arena, in, n, spec.inFeatures()).tensor();
-        adapter.forward(
-            x, output(random, arena, out, n, spec.outFeatures()), options, workspace);
+        adapter.forward(x, output(random, arena, out, n, spec.outFeatures()), options, workspace);
         check(name + ", forward for " + mode);
         if (mode == Mode.TRAINING) {
           Tensor dY = tensor(random, arena, in, n, spec.outFeatures()).tensor();
           Map<Parameter, Tensor> gradients = new EnumMap<>(Parameter.class);
           for (Parameter parameter : spec.parameters()) {
-            gradients.put(
-                parameter, output(random, arena, DType.F32, spec.shape(parameter)));
+            gradients.put(parameter, output(random, arena, DType.F32, spec.shape(parameter)));
           }
           adapter.backward(
               x,

@@ -27,7 +27,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Zeros, subnormal numbers, infinities and NaN, as docs/NUMERICS.md says under "Special values". */
+/**
+ * Zeros, subnormal numbers, infinities and NaN, as docs/NUMERICS.md says under "Special values".
+ */
 @Tag("widths")
 class SpecialValuesTest {
   private static final int IN = 37;
@@ -96,8 +98,7 @@ class SpecialValuesTest {
           Tensor gradient = gradients.get(parameter);
           gradient.segment().fill((byte) 0xff);
         }
-        adapter.backward(
-            x, random(2, N, OUT), dX, gradients, GradientOptions.OVERWRITE, workspace);
+        adapter.backward(x, random(2, N, OUT), dX, gradients, GradientOptions.OVERWRITE, workspace);
         assertFalse(hasNaN(dX), () -> "dX of " + spec);
         for (Parameter parameter : spec.parameters()) {
           assertFalse(hasNaN(gradients.get(parameter)), () -> parameter + " of " + spec);
@@ -369,12 +370,13 @@ class SpecialValuesTest {
       atTheEnds(backend, AdapterSpec.noLora(1, 1, 1, f).build(), values, slopes);
     }
     float[] nan = {NAN, NAN};
+    atTheEnds(backend, AdapterSpec.noLora(1, 1, 1).build(), new float[] {NAN, INF, NAN}, nan);
     atTheEnds(
-        backend, AdapterSpec.noLora(1, 1, 1).build(), new float[] {NAN, INF, NAN}, nan);
-    atTheEnds(
-        backend, AdapterSpec.mosLora(1, 1, 1).build(), new float[] {-INF, INF, NAN}, new float[] {1, 1});
-    atTheEnds(
-        backend, AdapterSpec.noraSwiGlu(1, 1, 1).build(), new float[] {NAN, INF, NAN}, nan);
+        backend,
+        AdapterSpec.mosLora(1, 1, 1).build(),
+        new float[] {-INF, INF, NAN},
+        new float[] {1, 1});
+    atTheEnds(backend, AdapterSpec.noraSwiGlu(1, 1, 1).build(), new float[] {NAN, INF, NAN}, nan);
     // The spline is 0 outside its support, the fixed term tanh(tanh(z)).
     float t = (float) Math.tanh(1);
     atTheEnds(

@@ -44,10 +44,8 @@ class TensorTest {
         ShapeMismatchException.class,
         () -> Tensor.allocate(Arena.ofAuto(), DType.F32),
         "1 to 3 dimensions");
-    refused(
-        ShapeMismatchException.class, () -> Tensor.of(new float[4], 2, -1), ">= 0", "[2, -1]");
-    refused(
-        ShapeMismatchException.class, () -> Tensor.of(new float[4], -1, 2), ">= 0", "[-1, 2]");
+    refused(ShapeMismatchException.class, () -> Tensor.of(new float[4], 2, -1), ">= 0", "[2, -1]");
+    refused(ShapeMismatchException.class, () -> Tensor.of(new float[4], -1, 2), ">= 0", "[-1, 2]");
     refused(
         ShapeMismatchException.class,
         () -> Tensor.allocate(Arena.ofAuto(), DType.BF16, -3),
@@ -104,8 +102,7 @@ class TensorTest {
           "came " + (need - 1),
           dtype.toString());
     }
-    refused(
-        IndexOutOfBoundsException.class, () -> Tensor.of(new float[5], 2, 3), "24 bytes", "20");
+    refused(IndexOutOfBoundsException.class, () -> Tensor.of(new float[5], 2, 3), "24 bytes", "20");
   }
 
   @Test
@@ -113,14 +110,15 @@ class TensorTest {
     refused(NullPointerException.class, () -> Tensor.of(nothing(), DType.F32, 1), "segment");
     refused(NullPointerException.class, () -> Tensor.of(bytes(4), nothing(), 1), "dtype");
     refused(
-        NullPointerException.class, () -> Tensor.of(bytes(4), DType.F32, (long[]) nothing()), "shape");
+        NullPointerException.class,
+        () -> Tensor.of(bytes(4), DType.F32, (long[]) nothing()),
+        "shape");
     refused(NullPointerException.class, () -> Tensor.of((float[]) nothing(), 1), "array");
     refused(NullPointerException.class, () -> Tensor.allocate(nothing(), DType.F32, 1), "arena");
-    refused(NullPointerException.class, () -> Tensor.allocate(Arena.ofAuto(), nothing(), 1), "dtype");
     refused(
-        NullPointerException.class,
-        () -> Tensor.strided(nothing(), DType.F32, 1, 1, 1),
-        "segment");
+        NullPointerException.class, () -> Tensor.allocate(Arena.ofAuto(), nothing(), 1), "dtype");
+    refused(
+        NullPointerException.class, () -> Tensor.strided(nothing(), DType.F32, 1, 1, 1), "segment");
   }
 
   @Test
@@ -133,7 +131,10 @@ class TensorTest {
     refused(IndexOutOfBoundsException.class, () -> matrix.get(10, 0));
     refused(IndexOutOfBoundsException.class, () -> matrix.set(0, 5, 1));
     refused(
-        ShapeMismatchException.class, () -> Tensor.of(new float[8], 8).rowSlice(0, 1), "2 dim", "[8]");
+        ShapeMismatchException.class,
+        () -> Tensor.of(new float[8], 8).rowSlice(0, 1),
+        "2 dim",
+        "[8]");
     refused(
         ShapeMismatchException.class,
         () -> Tensor.of(new float[8], 2, 2, 2).columnSlice(0, 1),

@@ -80,13 +80,7 @@ class CallAllocationTest {
 
   /** Forward calls of both modes and a backward call. */
   private void addCalls(
-      List<Named> calls,
-      Adapter adapter,
-      Arena arena,
-      int n,
-      Place place,
-      DType dtype,
-      long gap) {
+      List<Named> calls, Adapter adapter, Arena arena, int n, Place place, DType dtype, long gap) {
     AdapterSpec spec = adapter.spec();
     CallOptions options = CallOptions.of(spec).withScale(1e-3f).withDropout(3, 4);
     Workspace inference = adapter.workspace(n, Mode.INFERENCE, arena);
@@ -97,8 +91,7 @@ class CallAllocationTest {
     Tensor dX = tensor(place, arena, dtype, gap, n, IN);
     AdapterGradients gradients = AdapterGradients.allocate(spec, arena);
     String name = spec + ", " + n + " tokens, " + place + ", " + dtype + ", gap " + gap;
-    calls.add(
-        new Named(name + ", inference", () -> adapter.forward(x, y, options, inference)));
+    calls.add(new Named(name + ", inference", () -> adapter.forward(x, y, options, inference)));
     calls.add(
         new Named(
             name + ", training",
@@ -142,8 +135,7 @@ class CallAllocationTest {
       for (Tensor matrix : List.of(both, heap)) {
         Tensor x = matrix.columnSlice(0, IN);
         Tensor y = matrix.columnSlice(IN, IN + OUT);
-        calls.add(
-            new Named("slices of one " + matrix, () -> adapter.forward(x, y, workspace)));
+        calls.add(new Named("slices of one " + matrix, () -> adapter.forward(x, y, workspace)));
       }
       assertNoneAllocates(calls, HeapBytes::ofThisThread);
     }
@@ -158,8 +150,7 @@ class CallAllocationTest {
           List.of(
               AdapterSpec.lora(IN, OUT, RANK).build(),
               AdapterSpec.aurora(IN, OUT, RANK).inputDropout(0.1).upBias().build())) {
-        addCalls(
-            calls, adapter(engine, spec, arena), arena, MANY, Place.NATIVE, DType.F32, 0);
+        addCalls(calls, adapter(engine, spec, arena), arena, MANY, Place.NATIVE, DType.F32, 0);
       }
       addLinear(calls, engine, arena, MANY, Place.NATIVE, DType.F32);
       // Workers too: counted over all threads, of which no other does anything.
@@ -195,8 +186,7 @@ class CallAllocationTest {
     calls.add(
         new Named(name + ", with an adapter", () -> linear.forward(x, y, adapter, workspace)));
     for (Update update : Update.values()) {
-      calls.add(
-          new Named(name + ", backward, " + update, () -> linear.backward(y, dX, update)));
+      calls.add(new Named(name + ", backward, " + update, () -> linear.backward(y, dX, update)));
     }
   }
 }

@@ -253,20 +253,19 @@ class SameBitsTest {
           List<Future<?>> all = new ArrayList<>();
           for (int caller = 0; caller < 4; caller++) {
             all.add(
-                callers.submit(
-                    () -> {
-                      Workspace own = adapter.workspace(N, Mode.TRAINING, arena);
-                      for (int run = 0; run < 2; run++) {
-                        assertSame(
-                            expected,
-                            step(adapter, own, Place.NATIVE, 0, arena, true),
-                            spec + " beside other callers");
-                        assertSame(
-                            linearExpected,
-                            linearStep(linear, Place.NATIVE, 0, arena),
-                            "linear beside other callers");
-                      }
-                    }));
+                callers.submit(() -> {
+                  Workspace own = adapter.workspace(N, Mode.TRAINING, arena);
+                  for (int run = 0; run < 2; run++) {
+                    assertSame(
+                        expected,
+                        step(adapter, own, Place.NATIVE, 0, arena, true),
+                        spec + " beside other callers");
+                    assertSame(
+                        linearExpected,
+                        linearStep(linear, Place.NATIVE, 0, arena),
+                        "linear beside other callers");
+                  }
+                }));
           }
           for (Future<?> caller : all) {
             caller.get();

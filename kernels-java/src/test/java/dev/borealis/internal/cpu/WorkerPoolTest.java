@@ -145,26 +145,25 @@ class WorkerPoolTest {
       for (int caller = 0; caller < 4; caller++) {
         int fails = caller;
         all.add(
-            callers.submit(
-                () -> {
-                  for (int run = 0; run < 500; run++) {
-                    assertRunsAll(pool, 1 + run % 17);
-                    if (fails == 0) {
-                      String message = "run " + run;
-                      IllegalStateException thrown =
-                          assertThrows(
-                              IllegalStateException.class,
-                              () ->
-                                  pool.run(
-                                      5,
-                                      true,
-                                      part -> {
-                                        throw new IllegalStateException(message);
-                                      }));
-                      assertEquals(message, thrown.getMessage());
-                    }
-                  }
-                }));
+            callers.submit(() -> {
+              for (int run = 0; run < 500; run++) {
+                assertRunsAll(pool, 1 + run % 17);
+                if (fails == 0) {
+                  String message = "run " + run;
+                  IllegalStateException thrown =
+                      assertThrows(
+                          IllegalStateException.class,
+                          () ->
+                              pool.run(
+                                  5,
+                                  true,
+                                  part -> {
+                                    throw new IllegalStateException(message);
+                                  }));
+                  assertEquals(message, thrown.getMessage());
+                }
+              }
+            }));
       }
       for (Future<?> caller : all) {
         caller.get();
