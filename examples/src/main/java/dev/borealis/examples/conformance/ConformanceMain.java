@@ -68,6 +68,7 @@ public final class ConformanceMain {
    * @return how many failed
    */
   static int run(List<Path> files, Backend backend, PrintStream out) {
+    out.println(files.size() + " cases on " + backend);
     CaseRunner runner = new CaseRunner(backend);
     int failed = 0;
     for (Path file : files) {
@@ -81,7 +82,8 @@ public final class ConformanceMain {
         failed++;
       }
     }
-    out.println(files.size() - failed + " of " + files.size() + " cases passed on " + backend);
+    // Test runners' usual summary, alone on the last line for whoever reads it by program.
+    out.println(files.size() - failed + " passed, " + failed + " failed");
     return failed;
   }
 }
