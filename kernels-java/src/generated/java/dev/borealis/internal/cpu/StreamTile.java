@@ -23,376 +23,248 @@ final class StreamTile {
 
   /** Calls the method for a tile size. */
   static void run(int rows, int depth, MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
-    switch (rows * 16 + depth) {
-      case 17 -> t1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 33 -> t2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 49 -> t3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 65 -> t4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 81 -> t5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 97 -> t6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 18 -> t1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 34 -> t2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 50 -> t3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 66 -> t4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 82 -> t5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 98 -> t6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 19 -> t1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 35 -> t2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 51 -> t3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 67 -> t4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 83 -> t5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 99 -> t6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 20 -> t1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 36 -> t2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 52 -> t3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 68 -> t4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 21 -> t1x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 37 -> t2x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 53 -> t3x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 69 -> t4x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 22 -> t1x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 38 -> t2x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 54 -> t3x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 23 -> t1x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 39 -> t2x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 55 -> t3x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 24 -> t1x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
-      case 40 -> t2x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);
+    switch (rows * 16 + depth + (add ? 128 : 0)) {
+      case 17 -> set1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 33 -> set2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 49 -> set3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 65 -> set4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 81 -> set5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 97 -> set6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 18 -> set1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 34 -> set2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 50 -> set3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 66 -> set4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 82 -> set5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 98 -> set6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 19 -> set1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 35 -> set2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 51 -> set3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 67 -> set4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 83 -> set5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 99 -> set6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 20 -> set1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 36 -> set2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 52 -> set3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 68 -> set4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 21 -> set1x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 37 -> set2x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 53 -> set3x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 69 -> set4x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 22 -> set1x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 38 -> set2x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 54 -> set3x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 23 -> set1x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 39 -> set2x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 55 -> set3x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 24 -> set1x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 40 -> set2x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 145 -> add1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 161 -> add2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 177 -> add3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 193 -> add4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 209 -> add5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 225 -> add6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 146 -> add1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 162 -> add2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 178 -> add3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 194 -> add4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 210 -> add5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 226 -> add6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 147 -> add1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 163 -> add2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 179 -> add3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 195 -> add4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 211 -> add5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 227 -> add6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 148 -> add1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 164 -> add2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 180 -> add3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 196 -> add4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 149 -> add1x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 165 -> add2x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 181 -> add3x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 197 -> add4x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 150 -> add1x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 166 -> add2x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 182 -> add3x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 151 -> add1x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 167 -> add2x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 183 -> add3x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 152 -> add1x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 168 -> add2x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
       default -> throw new AssertionError(rows + " x " + depth);
     }
   }
 
-  private static void t1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c2 = l10.fma(p1, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        FloatVector c2 = l10.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      FloatVector c2 = l10.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c2 = l10.fma(p1, c2);
-        c3 = l20.fma(p1, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        FloatVector c2 = l10.mul(p1);
-        FloatVector c3 = l20.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      FloatVector c2 = l10.mul(p1);
+      FloatVector c3 = l20.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c2 = l10.fma(p1, c2);
-        c3 = l20.fma(p1, c3);
-        c4 = l30.fma(p1, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        FloatVector c2 = l10.mul(p1);
-        FloatVector c3 = l20.mul(p1);
-        FloatVector c4 = l30.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      FloatVector c2 = l10.mul(p1);
+      FloatVector c3 = l20.mul(p1);
+      FloatVector c4 = l30.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c2 = l10.fma(p1, c2);
-        c3 = l20.fma(p1, c3);
-        c4 = l30.fma(p1, c4);
-        c5 = l40.fma(p1, c5);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        FloatVector c2 = l10.mul(p1);
-        FloatVector c3 = l20.mul(p1);
-        FloatVector c4 = l30.mul(p1);
-        FloatVector c5 = l40.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      FloatVector c2 = l10.mul(p1);
+      FloatVector c3 = l20.mul(p1);
+      FloatVector c4 = l30.mul(p1);
+      FloatVector c5 = l40.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c2 = l10.fma(p1, c2);
-        c3 = l20.fma(p1, c3);
-        c4 = l30.fma(p1, c4);
-        c5 = l40.fma(p1, c5);
-        c6 = l50.fma(p1, c6);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector c1 = l00.mul(p1);
-        FloatVector c2 = l10.mul(p1);
-        FloatVector c3 = l20.mul(p1);
-        FloatVector c4 = l30.mul(p1);
-        FloatVector c5 = l40.mul(p1);
-        FloatVector c6 = l50.mul(p1);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = l00.mul(p1);
+      FloatVector c2 = l10.mul(p1);
+      FloatVector c3 = l20.mul(p1);
+      FloatVector c4 = l30.mul(p1);
+      FloatVector c5 = l40.mul(p1);
+      FloatVector c6 = l50.mul(p1);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -401,52 +273,27 @@ final class StreamTile {
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -457,59 +304,30 @@ final class StreamTile {
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c5 = l40.fma(p1, c5);
-        c5 = l41.fma(p2, c5);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        FloatVector c5 = l40.mul(p1);
-        c5 = l41.fma(p2, c5);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      FloatVector c5 = l40.mul(p1);
+      c5 = l41.fma(p2, c5);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -522,142 +340,74 @@ final class StreamTile {
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c5 = l40.fma(p1, c5);
-        c5 = l41.fma(p2, c5);
-        c6 = l50.fma(p1, c6);
-        c6 = l51.fma(p2, c6);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        FloatVector c5 = l40.mul(p1);
-        c5 = l41.fma(p2, c5);
-        FloatVector c6 = l50.mul(p1);
-        c6 = l51.fma(p2, c6);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      FloatVector c5 = l40.mul(p1);
+      c5 = l41.fma(p2, c5);
+      FloatVector c6 = l50.mul(p1);
+      c6 = l51.fma(p2, c6);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -667,53 +417,28 @@ final class StreamTile {
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -726,62 +451,32 @@ final class StreamTile {
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -797,71 +492,36 @@ final class StreamTile {
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c5 = l40.fma(p1, c5);
-        c5 = l41.fma(p2, c5);
-        c5 = l42.fma(p3, c5);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        FloatVector c5 = l40.mul(p1);
-        c5 = l41.fma(p2, c5);
-        c5 = l42.fma(p3, c5);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      FloatVector c5 = l40.mul(p1);
+      c5 = l41.fma(p2, c5);
+      c5 = l42.fma(p3, c5);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -880,117 +540,60 @@ final class StreamTile {
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
     FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
-        FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c5 = l40.fma(p1, c5);
-        c5 = l41.fma(p2, c5);
-        c5 = l42.fma(p3, c5);
-        c6 = l50.fma(p1, c6);
-        c6 = l51.fma(p2, c6);
-        c6 = l52.fma(p3, c6);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        FloatVector c5 = l40.mul(p1);
-        c5 = l41.fma(p2, c5);
-        c5 = l42.fma(p3, c5);
-        FloatVector c6 = l50.mul(p1);
-        c6 = l51.fma(p2, c6);
-        c6 = l52.fma(p3, c6);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        c5.intoMemorySegment(c, c0 + 4 * cm, O);
-        c6.intoMemorySegment(c, c0 + 5 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      FloatVector c5 = l40.mul(p1);
+      c5 = l41.fma(p2, c5);
+      c5 = l42.fma(p3, c5);
+      FloatVector c6 = l50.mul(p1);
+      c6 = l51.fma(p2, c6);
+      c6 = l52.fma(p3, c6);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -999,50 +602,27 @@ final class StreamTile {
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1055,61 +635,32 @@ final class StreamTile {
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1126,114 +677,60 @@ final class StreamTile {
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c4 = l33.fma(p4, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c4 = l33.fma(p4, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c4 = l33.fma(p4, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1244,56 +741,30 @@ final class StreamTile {
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1309,69 +780,36 @@ final class StreamTile {
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1392,129 +830,68 @@ final class StreamTile {
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
     FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c4 = l30.fma(p1, c4);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c4 = l33.fma(p4, c4);
-        c4 = l34.fma(p5, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        FloatVector c4 = l30.mul(p1);
-        c4 = l31.fma(p2, c4);
-        c4 = l32.fma(p3, c4);
-        c4 = l33.fma(p4, c4);
-        c4 = l34.fma(p5, c4);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        c4.intoMemorySegment(c, c0 + 3 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      FloatVector c4 = l30.mul(p1);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c4 = l33.fma(p4, c4);
+      c4 = l34.fma(p5, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1527,62 +904,33 @@ final class StreamTile {
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1601,77 +949,40 @@ final class StreamTile {
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c3 = l25.fma(p6, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c3 = l25.fma(p6, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c3 = l25.fma(p6, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1679,51 +990,28 @@ final class StreamTile {
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1738,68 +1026,36 @@ final class StreamTile {
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1821,85 +1077,44 @@ final class StreamTile {
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
     FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        c3 = l20.fma(p1, c3);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c3 = l25.fma(p6, c3);
-        c3 = l26.fma(p7, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        FloatVector c3 = l20.mul(p1);
-        c3 = l21.fma(p2, c3);
-        c3 = l22.fma(p3, c3);
-        c3 = l23.fma(p4, c3);
-        c3 = l24.fma(p5, c3);
-        c3 = l25.fma(p6, c3);
-        c3 = l26.fma(p7, c3);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        c3.intoMemorySegment(c, c0 + 2 * cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      FloatVector c3 = l20.mul(p1);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c3 = l25.fma(p6, c3);
+      c3 = l26.fma(p7, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1908,55 +1123,30 @@ final class StreamTile {
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
     FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1 = l07.fma(p8, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1 = l07.fma(p8, c1);
-        c1.intoMemorySegment(c, c0, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1 = l07.fma(p8, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 
-  private static void t2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1973,70 +1163,1232 @@ final class StreamTile {
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
     FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
-    if (add) {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-        FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
-        FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
-        c1 = l00.fma(p1, c1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1 = l07.fma(p8, c1);
-        c2 = l10.fma(p1, c2);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        c2 = l17.fma(p8, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
-    } else {
-      for (int v = 0; v < vectors; v++) {
-        FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-        FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-        FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-        FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-        FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-        FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-        FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-        FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-        FloatVector c1 = l00.mul(p1);
-        c1 = l01.fma(p2, c1);
-        c1 = l02.fma(p3, c1);
-        c1 = l03.fma(p4, c1);
-        c1 = l04.fma(p5, c1);
-        c1 = l05.fma(p6, c1);
-        c1 = l06.fma(p7, c1);
-        c1 = l07.fma(p8, c1);
-        FloatVector c2 = l10.mul(p1);
-        c2 = l11.fma(p2, c2);
-        c2 = l12.fma(p3, c2);
-        c2 = l13.fma(p4, c2);
-        c2 = l14.fma(p5, c2);
-        c2 = l15.fma(p6, c2);
-        c2 = l16.fma(p7, c2);
-        c2 = l17.fma(p8, c2);
-        c1.intoMemorySegment(c, c0, O);
-        c2.intoMemorySegment(c, c0 + cm, O);
-        p0 += pv;
-        c0 += V;
-      }
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
+      FloatVector c1 = l00.mul(p1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1 = l07.fma(p8, c1);
+      FloatVector c2 = l10.mul(p1);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      c2 = l17.fma(p8, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c2 = l10.fma(p1, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c2 = l10.fma(p1, c2);
+      c3 = l20.fma(p1, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c2 = l10.fma(p1, c2);
+      c3 = l20.fma(p1, c3);
+      c4 = l30.fma(p1, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c2 = l10.fma(p1, c2);
+      c3 = l20.fma(p1, c3);
+      c4 = l30.fma(p1, c4);
+      c5 = l40.fma(p1, c5);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c2 = l10.fma(p1, c2);
+      c3 = l20.fma(p1, c3);
+      c4 = l30.fma(p1, c4);
+      c5 = l40.fma(p1, c5);
+      c6 = l50.fma(p1, c6);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c5 = l40.fma(p1, c5);
+      c5 = l41.fma(p2, c5);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c5 = l40.fma(p1, c5);
+      c5 = l41.fma(p2, c5);
+      c6 = l50.fma(p1, c6);
+      c6 = l51.fma(p2, c6);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c5 = l40.fma(p1, c5);
+      c5 = l41.fma(p2, c5);
+      c5 = l42.fma(p3, c5);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c5 = l40.fma(p1, c5);
+      c5 = l41.fma(p2, c5);
+      c5 = l42.fma(p3, c5);
+      c6 = l50.fma(p1, c6);
+      c6 = l51.fma(p2, c6);
+      c6 = l52.fma(p3, c6);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      c5.intoMemorySegment(c, c0 + 4 * cm, O);
+      c6.intoMemorySegment(c, c0 + 5 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c4 = l33.fma(p4, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c4 = l30.fma(p1, c4);
+      c4 = l31.fma(p2, c4);
+      c4 = l32.fma(p3, c4);
+      c4 = l33.fma(p4, c4);
+      c4 = l34.fma(p5, c4);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      c4.intoMemorySegment(c, c0 + 3 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c3 = l25.fma(p6, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      c3 = l20.fma(p1, c3);
+      c3 = l21.fma(p2, c3);
+      c3 = l22.fma(p3, c3);
+      c3 = l23.fma(p4, c3);
+      c3 = l24.fma(p5, c3);
+      c3 = l25.fma(p6, c3);
+      c3 = l26.fma(p7, c3);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      c3.intoMemorySegment(c, c0 + 2 * cm, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1 = l07.fma(p8, c1);
+      c1.intoMemorySegment(c, c0, O);
+      p0 += pv;
+      c0 += V;
+    }
+  }
+
+  private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    for (int v = 0; v < vectors; v++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
+      FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      c1 = l00.fma(p1, c1);
+      c1 = l01.fma(p2, c1);
+      c1 = l02.fma(p3, c1);
+      c1 = l03.fma(p4, c1);
+      c1 = l04.fma(p5, c1);
+      c1 = l05.fma(p6, c1);
+      c1 = l06.fma(p7, c1);
+      c1 = l07.fma(p8, c1);
+      c2 = l10.fma(p1, c2);
+      c2 = l11.fma(p2, c2);
+      c2 = l12.fma(p3, c2);
+      c2 = l13.fma(p4, c2);
+      c2 = l14.fma(p5, c2);
+      c2 = l15.fma(p6, c2);
+      c2 = l16.fma(p7, c2);
+      c2 = l17.fma(p8, c2);
+      c1.intoMemorySegment(c, c0, O);
+      c2.intoMemorySegment(c, c0 + cm, O);
+      p0 += pv;
+      c0 += V;
     }
   }
 }

@@ -116,7 +116,7 @@ final class Outer {
     for (int v = 0; v < vectors; v += Tiles.OUTER_VECTORS) {
       int width = Math.min(Tiles.OUTER_VECTORS, vectors - v);
       for (int m = 0; m < rows; ) {
-        int height = rowTile(rows - m);
+        int height = Math.min(Tiles.OUTER_ROWS, rows - m);
         OuterTile.run(
             height,
             width,
@@ -136,10 +136,5 @@ final class Outer {
         m += height;
       }
     }
-  }
-
-  /** Tiles of 6 rows, and for 7 to 11 rows two of about the same height instead of a sliver. */
-  private static int rowTile(int rows) {
-    return rows >= 12 || rows == 6 ? 6 : rows > 6 ? (rows + 1) / 2 : rows;
   }
 }

@@ -8,7 +8,7 @@ final class Tiles {
   private static final boolean FEW_REGISTERS = Species.LANES == 8;
 
   /** Rows of an {@link OuterTile}. */
-  static final int OUTER_ROWS = 6;
+  static final int OUTER_ROWS = 4;
 
   /** Vectors of an {@link OuterTile}. */
   static final int OUTER_VECTORS = FEW_REGISTERS ? 2 : 4;

@@ -14,8 +14,8 @@ import java.util.TreeMap;
  * what this class writes; run {@link #main} after a change here.
  */
 final class TileGenerator {
-  /** Tile sizes of {@code OuterTile}: rows × vectors. 6 × 4 uses 24 of 32 registers. */
-  static final int OUTER_ROWS = 6;
+  /** Tile sizes of {@code OuterTile}: rows × vectors. C1 refuses the larger ones, see PREFIX. */
+  static final int OUTER_ROWS = 4;
 
   static final int OUTER_VECTORS = 4;
 
@@ -84,58 +84,61 @@ final class TileGenerator {
              */
             """,
             "OuterTile"));
-    String args =
-        "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
-            + " MemorySegment c, long c0, long cm, int depth, boolean add";
+    String args = OUTER_ARGUMENTS + ", int depth";
     s.append("\n  /** Calls the method for a tile size. */\n");
-    s.append("  static void run(int rows, int vectors, ").append(args).append(") {\n");
-    s.append("    switch (rows * 8 + vectors) {\n");
-    for (int m = 1; m <= OUTER_ROWS; m++) {
-      for (int v = 1; v <= OUTER_VECTORS; v++) {
-        s.append("      case %d -> t%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);\n"
-            .formatted(m * 8 + v, m, v));
+    s.append("  static void run(int rows, int vectors, ").append(args).append(", boolean add) {\n");
+    s.append("    switch (rows * 8 + vectors + (add ? 64 : 0)) {\n");
+    for (int add = 0; add <= 1; add++) {
+      for (int m = 1; m <= OUTER_ROWS; m++) {
+        for (int v = 1; v <= OUTER_VECTORS; v++) {
+          s.append("      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);\n"
+              .formatted(m * 8 + v + add * 64, PREFIX[add], m, v));
+        }
       }
     }
     s.append("      default -> throw new AssertionError(rows + \" x \" + vectors);\n    }\n  }\n");
-    for (int m = 1; m <= OUTER_ROWS; m++) {
-      for (int v = 1; v <= OUTER_VECTORS; v++) {
-        outerTile(s, m, v, args);
+    for (int add = 0; add <= 1; add++) {
+      for (int m = 1; m <= OUTER_ROWS; m++) {
+        for (int v = 1; v <= OUTER_VECTORS; v++) {
+          outerTile(s, m, v, args, add == 1);
+        }
       }
     }
     return s.append("}\n").toString();
   }
 
-  private static void outerTile(StringBuilder s, int rows, int vectors, String args) {
-    s.append("\n  private static void t%dx%d(%s) {\n".formatted(rows, vectors, args));
+  private static final String OUTER_ARGUMENTS =
+      "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
+          + " MemorySegment c, long c0, long cm";
+
+  // Methods that overwrite C, and methods that add to it. Two methods rather than a branch: C1
+  // refuses a method of more than 10,000 virtual registers, some 80 vector operations, and one that
+  // it refuses may never reach C2 either.
+  private static final String[] PREFIX = {"set", "add"};
+
+  private static void outerTile(
+      StringBuilder s, int rows, int vectors, String args, boolean add) {
+    s.append("\n  private static void %s%dx%d(%s) {\n"
+        .formatted(PREFIX[add ? 1 : 0], rows, vectors, args));
     for (int m = 0; m < rows; m++) {
-      s.append("    long c%s = c0%s;\n".formatted(row(m), m == 0 ? "" : " + " + m + " * cm"));
+      s.append("    long c%s = c0%s;\n".formatted(row(m), times(m, "cm")));
     }
     for (int m = 0; m < rows; m++) {
       for (int v = 0; v < vectors; v++) {
-        s.append("    FloatVector a%d%d;\n".formatted(m, v));
+        String start =
+            add
+                ? "FloatVector.fromMemorySegment(S, c, c%s%s, O)".formatted(row(m), plus(v))
+                : "FloatVector.zero(S)";
+        s.append("    FloatVector a%d%d = %s;\n".formatted(m, v, start));
       }
     }
-    s.append("    if (add) {\n");
     for (int m = 0; m < rows; m++) {
-      for (int v = 0; v < vectors; v++) {
-        s.append("      a%d%d = FloatVector.fromMemorySegment(S, c, c%s%s, O);\n"
-            .formatted(m, v, row(m), plus(v)));
-      }
-    }
-    s.append("    } else {\n");
-    for (int m = 0; m < rows; m++) {
-      for (int v = 0; v < vectors; v++) {
-        s.append("      a%d%d = FloatVector.zero(S);\n".formatted(m, v));
-      }
-    }
-    s.append("    }\n");
-    for (int m = 0; m < rows; m++) {
-      s.append("    long l%s = l0%s;\n".formatted(row(m), m == 0 ? "" : " + " + m + " * lm"));
+      s.append("    long l%s = l0%s;\n".formatted(row(m), times(m, "lm")));
     }
     s.append("    for (int k = 0; k < depth; k++) {\n");
     for (int v = 0; v < vectors; v++) {
       s.append("      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
-          .formatted(v + 1, v == 0 ? "" : " + " + v + " * pv"));
+          .formatted(v + 1, times(v, "pv")));
     }
     for (int m = 0; m < rows; m++) {
       s.append("      FloatVector x%d = FloatVector.broadcast(S, l.get(F, l%s));\n"
@@ -167,67 +170,63 @@ final class TileGenerator {
              */
             """,
             "StreamTile"));
-    String args =
-        "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
-            + " MemorySegment c, long c0, long cm, int vectors, boolean add";
+    String args = OUTER_ARGUMENTS + ", int vectors";
     s.append("\n  /** Calls the method for a tile size. */\n");
-    s.append("  static void run(int rows, int depth, ").append(args).append(") {\n");
-    s.append("    switch (rows * 16 + depth) {\n");
-    for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
-      for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
-        s.append("      case %d -> t%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors, add);\n"
-            .formatted(rows * 16 + depth, rows, depth));
+    s.append("  static void run(int rows, int depth, ").append(args).append(", boolean add) {\n");
+    s.append("    switch (rows * 16 + depth + (add ? 128 : 0)) {\n");
+    for (int add = 0; add <= 1; add++) {
+      for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
+        for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
+          s.append("      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);\n"
+              .formatted(rows * 16 + depth + add * 128, PREFIX[add], rows, depth));
+        }
       }
     }
     s.append("      default -> throw new AssertionError(rows + \" x \" + depth);\n    }\n  }\n");
-    for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
-      for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
-        streamTile(s, rows, depth, args);
+    for (int add = 0; add <= 1; add++) {
+      for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
+        for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
+          streamTile(s, rows, depth, args, add == 1);
+        }
       }
     }
     return s.append("}\n").toString();
   }
 
-  private static void streamTile(StringBuilder s, int rows, int depth, String args) {
-    s.append("\n  private static void t%dx%d(%s) {\n".formatted(rows, depth, args));
+  private static void streamTile(
+      StringBuilder s, int rows, int depth, String args, boolean add) {
+    s.append("\n  private static void %s%dx%d(%s) {\n"
+        .formatted(PREFIX[add ? 1 : 0], rows, depth, args));
     for (int m = 0; m < rows; m++) {
       for (int k = 0; k < depth; k++) {
         s.append("    FloatVector l%d%d = FloatVector.broadcast(S, l.get(F, l0%s%s));\n"
             .formatted(m, k, times(m, "lm"), times(k, "lk")));
       }
     }
-    s.append("    if (add) {\n");
-    streamLoop(s, rows, depth, true);
-    s.append("    } else {\n");
-    streamLoop(s, rows, depth, false);
-    s.append("    }\n  }\n");
-  }
-
-  private static void streamLoop(StringBuilder s, int rows, int depth, boolean add) {
-    s.append("      for (int v = 0; v < vectors; v++) {\n");
+    s.append("    for (int v = 0; v < vectors; v++) {\n");
     for (int k = 0; k < depth; k++) {
-      s.append("        FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
+      s.append("      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
           .formatted(k + 1, times(k, "pk")));
     }
     // All of C's loads before its stores: where rows lie a multiple of 4 KiB apart, a load right
     // behind a store to the row above would wait for it.
     for (int m = 0; m < rows && add; m++) {
-      s.append("        FloatVector c%d = FloatVector.fromMemorySegment(S, c, c0%s, O);\n"
+      s.append("      FloatVector c%d = FloatVector.fromMemorySegment(S, c, c0%s, O);\n"
           .formatted(m + 1, times(m, "cm")));
     }
     for (int m = 0; m < rows; m++) {
       s.append(
-          (add ? "        c%d = l%d0.fma(p1, c%d);\n" : "        FloatVector c%d = l%d0.mul(p1);\n")
+          (add ? "      c%d = l%d0.fma(p1, c%d);\n" : "      FloatVector c%d = l%d0.mul(p1);\n")
               .formatted(m + 1, m, m + 1));
       for (int k = 1; k < depth; k++) {
-        s.append("        c%d = l%d%d.fma(p%d, c%d);\n".formatted(m + 1, m, k, k + 1, m + 1));
+        s.append("      c%d = l%d%d.fma(p%d, c%d);\n".formatted(m + 1, m, k, k + 1, m + 1));
       }
     }
     for (int m = 0; m < rows; m++) {
-      s.append("        c%d.intoMemorySegment(c, c0%s, O);\n"
+      s.append("      c%d.intoMemorySegment(c, c0%s, O);\n"
           .formatted(m + 1, times(m, "cm")));
     }
-    s.append("        p0 += pv;\n        c0 += V;\n      }\n");
+    s.append("      p0 += pv;\n      c0 += V;\n    }\n  }\n");
   }
 
   private static String times(int factor, String stride) {
