@@ -8,6 +8,7 @@ import dev.borealis.adapter.AdapterGradients;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.CallOptions;
+import dev.borealis.adapter.GradientOptions;
 import dev.borealis.adapter.Linear;
 import dev.borealis.adapter.Mode;
 import dev.borealis.adapter.Parameter;
@@ -226,6 +227,33 @@ class SameBitsTest {
         }
         assertArrayEquals(bits(y), bits(alone), "linear");
         assertArrayEquals(bits(dX), bits(dXAlone), "linear, backward");
+      }
+    }
+  }
+
+  /** Nothing to compute, but gradients to overwrite; the workspace's memory is one thread's. */
+  @Test
+  void ofNoTokensInAConfinedArena() {
+    PanamaEngine engine = new PanamaEngine(2);
+    try (Arena arena = Arena.ofShared();
+        Arena confined = Arena.ofConfined()) {
+      for (AdapterSpec spec : methods()) {
+        try (Adapter adapter = adapter(engine, Methods.weights(spec, 9, arena))) {
+          Workspace workspace = adapter.workspace(0, Mode.TRAINING, confined);
+          Tensor x = Tensor.allocate(arena, DType.F32, 0, IN);
+          Tensor y = Tensor.allocate(arena, DType.F32, 0, OUT);
+          AdapterGradients gradients = AdapterGradients.allocate(spec, arena);
+          for (Parameter parameter : spec.parameters()) {
+            gradients.get(parameter).segment().fill((byte) 0xff);
+          }
+          adapter.forward(x, y, CallOptions.of(spec).withDropout(1, 1), workspace);
+          adapter.backward(x, y, x, gradients, GradientOptions.OVERWRITE, workspace);
+          for (Parameter parameter : spec.parameters()) {
+            for (int value : bits(gradients.get(parameter))) {
+              assertTrue(Float.intBitsToFloat(value) == 0, () -> parameter + " of " + spec);
+            }
+          }
+        }
       }
     }
   }
