@@ -8,7 +8,8 @@ import java.lang.foreign.MemorySegment;
  */
 final class Outer {
   private static final int V = Species.LANES * Float.BYTES;
-  // 8-lane machines have 16 registers: 6 × 2 accumulators fit, 6 × 4 would spill.
+  // Larger tiles than 4 × 4 are too much for C1; 8-lane machines have 16 registers, so 6 × 2 there.
+  private static final int ROWS = Species.LANES == 8 ? 6 : 4;
   private static final int VECTORS = Species.LANES == 8 ? 2 : 4;
 
   private Outer() {}
@@ -65,8 +66,8 @@ final class Outer {
     }
   }
 
-  /** Tiles of 6 rows, and for 7 to 11 rows two of about the same height instead of a sliver. */
+  /** Tiles of ROWS rows; the last two are of about the same height, instead of one a sliver. */
   private static int rowTile(int rows) {
-    return rows >= 12 || rows == 6 ? 6 : rows > 6 ? (rows + 1) / 2 : rows;
+    return rows >= 2 * ROWS || rows == ROWS ? ROWS : rows > ROWS ? (rows + 1) / 2 : rows;
   }
 }
