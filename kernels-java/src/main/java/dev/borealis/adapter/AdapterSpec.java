@@ -96,8 +96,7 @@ public final class AdapterSpec {
         inFeatures,
         outFeatures,
         rank,
-        new Nonlinearity.Aurora(
-            Activation.TANH, true, true, SplineMode.SUM, SplineGrid.DEFAULT));
+        new Nonlinearity.Aurora(Activation.TANH, true, true, SplineMode.SUM, SplineGrid.DEFAULT));
   }
 
   /**
@@ -142,8 +141,7 @@ public final class AdapterSpec {
    * @param rank r, 1 to {@value #MAX_RANK}
    * @param activation f
    */
-  public static Builder noLora(
-      int inFeatures, int outFeatures, int rank, Activation activation) {
+  public static Builder noLora(int inFeatures, int outFeatures, int rank, Activation activation) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.Pointwise(activation))
         .modulation();
   }
@@ -232,9 +230,7 @@ public final class AdapterSpec {
       throw new UnsupportedSpecException("spline weights: only AuroRA has them");
     }
     long bases = a.grid().bases();
-    return a.mode() == SplineMode.FULL
-        ? new long[] {rank, rank, bases}
-        : new long[] {rank, bases};
+    return a.mode() == SplineMode.FULL ? new long[] {rank, rank, bases} : new long[] {rank, bases};
   }
 
   @Override
@@ -314,8 +310,7 @@ public final class AdapterSpec {
     public Builder spline(SplineMode mode) {
       Nonlinearity.Aurora a = aurora("spline mode");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              a.activation(), a.fixedTerm(), a.splineTerm(), mode, a.grid()));
+          new Nonlinearity.Aurora(a.activation(), a.fixedTerm(), a.splineTerm(), mode, a.grid()));
     }
 
     /**
@@ -327,8 +322,7 @@ public final class AdapterSpec {
     public Builder grid(SplineGrid grid) {
       Nonlinearity.Aurora a = aurora("spline grid");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              a.activation(), a.fixedTerm(), a.splineTerm(), a.mode(), grid));
+          new Nonlinearity.Aurora(a.activation(), a.fixedTerm(), a.splineTerm(), a.mode(), grid));
     }
 
     /**
@@ -340,8 +334,7 @@ public final class AdapterSpec {
     public Builder activation(Activation activation) {
       Nonlinearity.Aurora a = aurora("activation");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              activation, a.fixedTerm(), a.splineTerm(), a.mode(), a.grid()));
+          new Nonlinearity.Aurora(activation, a.fixedTerm(), a.splineTerm(), a.mode(), a.grid()));
     }
 
     /**
@@ -433,8 +426,7 @@ public final class AdapterSpec {
       atLeastOne("inFeatures", inFeatures);
       atLeastOne("outFeatures", outFeatures);
       if (rank < 1 || rank > MAX_RANK) {
-        throw new UnsupportedSpecException(
-            "rank: expected 1 to " + MAX_RANK + ", came " + rank);
+        throw new UnsupportedSpecException("rank: expected 1 to " + MAX_RANK + ", came " + rank);
       }
       if (!Float.isFinite((float) resolveScale())) {
         throw new UnsupportedSpecException(

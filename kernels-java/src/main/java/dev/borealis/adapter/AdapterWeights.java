@@ -7,8 +7,9 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
 /**
- * The numbers of an adapter, in memory of the caller's. A prepared {@link Adapter} works on a packed
- * copy: after a change call {@link #markChanged()} (AdamW does) and {@link Adapter#repack()}.
+ * The numbers of an adapter, in memory of the caller's. A prepared {@link Adapter} works on a
+ * packed copy: after a change call {@link #markChanged()} (AdamW does) and {@link
+ * Adapter#repack()}.
  */
 public final class AdapterWeights extends ParameterTensors {
   // Volatile: the optimiser's thread need not be the one that computes.
@@ -73,7 +74,9 @@ public final class AdapterWeights extends ParameterTensors {
     return (random.nextDouble() * 2 - 1) * bound;
   }
 
-  /** Says that the numbers have changed: adapters prepared from them refuse calls until repacked. */
+  /**
+   * Says that the numbers have changed: adapters prepared from them refuse calls until repacked.
+   */
   @SuppressWarnings("NonAtomicVolatileUpdate") // one writer: whoever changes the weights
   public void markChanged() {
     version++;

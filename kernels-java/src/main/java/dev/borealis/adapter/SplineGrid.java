@@ -27,7 +27,9 @@ public record SplineGrid(int size, double min, double max) {
     }
     double step = (max - min) / size;
     double intervals = Math.max(Math.abs(min), Math.abs(max)) / step;
-    if (!(intervals <= MAX_INTERVALS_FROM_ZERO && step >= Float.MIN_NORMAL && max - min <= Float.MAX_VALUE)) {
+    if (!(intervals <= MAX_INTERVALS_FROM_ZERO
+        && step >= Float.MIN_NORMAL
+        && max - min <= Float.MAX_VALUE)) {
       throw new UnsupportedSpecException(
           "spline grid range: expected at most "
               + MAX_INTERVALS_FROM_ZERO

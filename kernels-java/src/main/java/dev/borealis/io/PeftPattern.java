@@ -56,7 +56,8 @@ final class PeftPattern<T> {
    */
   T get(String path, T otherwise) throws PeftException {
     if (!rules.isEmpty() && path.length() > MAX_LENGTH) {
-      throw refuse(path, "expected module paths of at most " + MAX_LENGTH + " characters beside it");
+      throw refuse(
+          path, "expected module paths of at most " + MAX_LENGTH + " characters beside it");
     }
     for (Rule<T> rule : rules) {
       Matcher matcher = rule.pattern.matcher(new Counted(path));

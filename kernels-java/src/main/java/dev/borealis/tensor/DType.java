@@ -24,7 +24,8 @@ public enum DType {
   }
 
   /**
-   * Returns the bfloat16 nearest to {@code value}, ties to even, as raw bits. NaN stays NaN (quiet).
+   * Returns the bfloat16 nearest to {@code value}, ties to even, as raw bits. NaN stays NaN
+   * (quiet).
    *
    * @param value the number to round
    */

@@ -39,7 +39,8 @@ final class ThreadScratch {
     BASES_GRADIENT
   }
 
-  private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::new);
+  private static final ThreadLocal<ThreadScratch> CURRENT =
+      ThreadLocal.withInitial(ThreadScratch::new);
 
   private final EnumMap<Slot, MemorySegment> segments = new EnumMap<>(Slot.class);
 
