@@ -3,7 +3,9 @@ package dev.borealis.io;
 import dev.borealis.adapter.AdapterSpec;
 import java.util.Collection;
 
-/** α for a given scale, such that the scale comes back to the bit: {@code s = α/r} or {@code α/√r}. */
+/**
+ * α for a given scale, such that the scale comes back to the bit: {@code s = α/r} or {@code α/√r}.
+ */
 final class PeftAlpha {
   private PeftAlpha() {}
 

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
-import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.SequencedMap;
 import java.util.SequencedSet;
@@ -159,8 +158,8 @@ public final class PeftCheckpoint {
    * Tensor, Arena)}. In training, g changes with A and B, and gradients take the norm as constant.
    *
    * @param suffix as for {@link #module}
-   * @param w0 the base layer's weights [d_out, d_in]: where {@link #fanInFanOut()}, the transpose of
-   *     what the base model stores
+   * @param w0 the base layer's weights [d_out, d_in]: where {@link #fanInFanOut()}, the transpose
+   *     of what the base model stores
    * @param arena owner of the result
    * @return F32 [d_out]
    * @throws IllegalArgumentException as for {@link #weights(String, Tensor, Arena)}
@@ -224,9 +223,9 @@ public final class PeftCheckpoint {
 
   /**
    * Writes a checkpoint. Adapters that are LoRA as PEFT knows it become a checkpoint that PEFT
-   * loads; others get a peft_type of ours. The scale is written as lora_alpha, ranks and alphas that
-   * differ from the most common ones as rank_pattern and alpha_pattern. The same input gives the
-   * same bytes. Read again, specifications and weights are the same to the bit.
+   * loads; others get a peft_type of ours. The scale is written as lora_alpha, ranks and alphas
+   * that differ from the most common ones as rank_pattern and alpha_pattern. The same input gives
+   * the same bytes. Read again, specifications and weights are the same to the bit.
    *
    * <p>Not kept: tensors that belong to no adapter; that an output gain came from DoRA.
    *

@@ -23,10 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param magnitude name of DoRA's magnitude; null if this isn't DoRA
  */
 record PeftModule(
-    String path,
-    AdapterSpec spec,
-    EnumMap<Parameter, String> tensors,
-    @Nullable String magnitude) {
+    String path, AdapterSpec spec, EnumMap<Parameter, String> tensors, @Nullable String magnitude) {
 
   /** The names found for one path, before they are checked. */
   private static final class Found {
@@ -51,8 +48,7 @@ record PeftModule(
    * @throws PeftException if a tensor is missing, superfluous, or not as the config says
    */
   static SequencedMap<String, PeftModule> all(
-      String source, PeftConfig config, SafeTensors file, Set<String> extra)
-      throws PeftException {
+      String source, PeftConfig config, SafeTensors file, Set<String> extra) throws PeftException {
     SequencedMap<String, Found> found = new LinkedHashMap<>();
     for (String name : file.names()) {
       PeftTensorName parsed = PeftTensorName.parse(name, source, config.options().type());

@@ -24,8 +24,8 @@ public final class Json {
   }
 
   /**
-   * Returns a value as JSON on several lines, indented by two spaces a level, without a line feed at
-   * the end.
+   * Returns a value as JSON on several lines, indented by two spaces a level, without a line feed
+   * at the end.
    *
    * @param value as for {@link #write}
    * @throws IllegalArgumentException as for {@link #write}
@@ -67,8 +67,7 @@ public final class Json {
     return string.substring(0, end) + "…";
   }
 
-  private static void append(
-      StringBuilder out, @Nullable Object value, int depth, boolean lines) {
+  private static void append(StringBuilder out, @Nullable Object value, int depth, boolean lines) {
     if (depth > JsonReader.MAX_DEPTH) {
       throw new IllegalArgumentException(
           "JSON: expected nesting of at most " + JsonReader.MAX_DEPTH + ", came more");
@@ -99,8 +98,7 @@ public final class Json {
     return new IllegalArgumentException("JSON: expected finite numbers, came " + number);
   }
 
-  private static void appendObject(
-      StringBuilder out, Map<?, ?> map, int depth, boolean lines) {
+  private static void appendObject(StringBuilder out, Map<?, ?> map, int depth, boolean lines) {
     out.append('{');
     String separator = "";
     for (Map.Entry<?, ?> entry : map.entrySet()) {
@@ -118,8 +116,7 @@ public final class Json {
     out.append('}');
   }
 
-  private static void appendArray(
-      StringBuilder out, Iterable<?> list, int depth, boolean lines) {
+  private static void appendArray(StringBuilder out, Iterable<?> list, int depth, boolean lines) {
     out.append('[');
     String separator = "";
     for (Object element : list) {
