@@ -22,6 +22,7 @@ final class PeftPattern<T> {
   /** Longest key and longest path: bounds the matcher's recursion. */
   static final int MAX_LENGTH = 500;
 
+  private static final long MAX_STEPS_A_MATCH = 1_000_000;
   private static final long MAX_STEPS = 1_000_000_000;
   private static final String ESCAPABLE_LETTERS = "dDwWsSbB";
 
@@ -151,16 +152,10 @@ final class PeftPattern<T> {
   /** A path that counts how often the matcher looks at it. */
   private final class Counted implements CharSequence {
     private final String path;
+    private final long limit = Math.min(steps + MAX_STEPS_A_MATCH, MAX_STEPS);
 
     Counted(String path) {
       this.path = path;
-      count();
-    }
-
-    private void count() {
-      if (++steps > MAX_STEPS) {
-        throw new TooManySteps();
-      }
     }
 
     @Override
@@ -170,7 +165,9 @@ final class PeftPattern<T> {
 
     @Override
     public char charAt(int index) {
-      count();
+      if (++steps > limit) {
+        throw new TooManySteps();
+      }
       return path.charAt(index);
     }
 
