@@ -300,7 +300,7 @@ public final class Launch {
     }
   }
 
-  /** Returns the kernel's name and the configuration. */
+  /** {@return the kernel's name and the configuration} */
   @Override
   public String toString() {
     return function.name()

@@ -31,6 +31,7 @@ public final class AdapterWeights extends ParameterTensors {
    *
    * @param spec the adapter's specification
    * @param arena owner of the memory
+   * @return what was allocated
    */
   public static AdapterWeights allocate(AdapterSpec spec, Arena arena) {
     return new AdapterWeights(spec, allocateAll(spec, arena));
@@ -44,6 +45,7 @@ public final class AdapterWeights extends ParameterTensors {
    * @param spec the adapter's specification
    * @param seed of the random numbers; the same seed gives the same bits on every machine
    * @param arena owner of the memory
+   * @return the weights
    */
   public static AdapterWeights initialise(AdapterSpec spec, long seed, Arena arena) {
     AdapterWeights weights = allocate(spec, arena);
@@ -82,7 +84,7 @@ public final class AdapterWeights extends ParameterTensors {
     version++;
   }
 
-  /** Returns a number that {@link #markChanged()} raises. */
+  /** {@return a number that {@link #markChanged()} raises} */
   public long version() {
     return version;
   }

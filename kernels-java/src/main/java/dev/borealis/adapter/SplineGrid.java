@@ -43,12 +43,12 @@ public record SplineGrid(int size, double min, double max) {
     }
   }
 
-  /** Returns the number of bases K. */
+  /** {@return the number of bases K} */
   public int bases() {
     return size + 3;
   }
 
-  /** Returns the distance h of two knots. */
+  /** {@return the distance h of two knots} */
   public double step() {
     return (max - min) / size;
   }

@@ -89,6 +89,7 @@ public final class GgufAdapter {
    *
    * @param path the file
    * @param arena owner of the mapping; may be closed once the weights have been taken
+   * @return the opened file
    * @throws GgufException if the file is malformed or no LoRA adapter, as {@link
    *     #of(MemorySegment)} says
    * @throws IOException if the file can't be read
@@ -105,6 +106,7 @@ public final class GgufAdapter {
    * Looks at a whole file in memory.
    *
    * @param file the file's bytes; never written to
+   * @return the view
    * @throws GgufException unless this is GGUF of version 2 or 3, little-endian, with unique keys
    *     and tensor names, data that tiles the rest of the file in the tensors' order with nothing
    *     but padding to the alignment between, tensors of F32, F16 or BF16 only, {@code
@@ -118,19 +120,19 @@ public final class GgufAdapter {
   }
 
   /**
-   * Returns the names of the adapted weights, such as {@code blk.0.attn_q.weight}, as in the file.
+   * {@return the names of the adapted weights, such as {@code blk.0.attn_q.weight}, as in the file}
    */
   public SequencedSet<String> modules() {
     return Collections.unmodifiableSequencedMap(modules).sequencedKeySet();
   }
 
-  /** Returns {@code general.architecture}, such as {@code llama}; empty if there is none. */
+  /** {@return {@code general.architecture}, such as {@code llama}; empty if there is none} */
   public String architecture() {
     return architecture;
   }
 
   /**
-   * Returns the whole name of an adapted weight.
+   * {@return the whole name of an adapted weight}
    *
    * @param suffix the name, or its end from after a dot; a whole name wins over ends
    * @throws NoSuchElementException if there is no such weight
@@ -141,7 +143,7 @@ public final class GgufAdapter {
   }
 
   /**
-   * Returns the specification of one adapter: a LoRA.
+   * {@return the specification of one adapter: a LoRA}
    *
    * @param suffix as for {@link #module}
    */
@@ -150,7 +152,7 @@ public final class GgufAdapter {
   }
 
   /**
-   * Returns the weights of one adapter: fresh, dense, writable copies in the types of the file.
+   * {@return the weights of one adapter: fresh, dense, writable copies in the types of the file}
    *
    * @param suffix as for {@link #module}
    * @param arena owner of the copies
@@ -164,15 +166,15 @@ public final class GgufAdapter {
   }
 
   /**
-   * Returns the names of the tensors that belong to no pair, such as norms; llama.cpp ignores
-   * norms, and refuses others.
+   * {@return the names of the tensors that belong to no pair, such as norms; llama.cpp ignores
+   * norms, and refuses others}
    */
   public SequencedSet<String> extraTensors() {
     return Collections.unmodifiableSequencedSet(new LinkedHashSet<>(extraTensors.keySet()));
   }
 
   /**
-   * Returns one of the extra tensors, a read-only view in place.
+   * {@return one of the extra tensors, a read-only view in place}
    *
    * @param name one of {@link #extraTensors()}
    * @throws NoSuchElementException if there is no such tensor
@@ -186,7 +188,7 @@ public final class GgufAdapter {
     return tensor;
   }
 
-  /** Returns the source and the number of modules, for messages. */
+  /** {@return the source and the number of modules, for messages} */
   @Override
   public String toString() {
     return source + ": " + modules.size() + " modules";

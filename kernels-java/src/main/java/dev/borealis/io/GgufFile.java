@@ -86,12 +86,12 @@ final class GgufFile {
     parse();
   }
 
-  /** Returns a value: {@link Text}, Float (f32), Long (u32), Boolean; a description of others. */
+  /** {@return a value: {@link Text}, Float (f32), Long (u32), Boolean; a description of others} */
   @Nullable Object value(String key) {
     return metadata.get(key);
   }
 
-  /** Returns all keys. */
+  /** {@return all keys} */
   Iterable<String> keys() {
     return Collections.unmodifiableSet(metadata.keySet());
   }

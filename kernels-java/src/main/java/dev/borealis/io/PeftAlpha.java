@@ -10,7 +10,7 @@ final class PeftAlpha {
   private PeftAlpha() {}
 
   /**
-   * Returns an integer where one gives the scale, or else {@code s·r}, which is exact in fp64.
+   * {@return an integer where one gives the scale, or else {@code s·r}, which is exact in fp64}
    *
    * @param spec for scale and rank
    * @param rankStabilised whether {@code s = α/√r}; to be chosen by {@link #wantsRankStabilised}

@@ -172,7 +172,7 @@ record PeftModule(
     }
   }
 
-  /** Returns a parameter in place. */
+  /** {@return a parameter in place} */
   Tensor view(SafeTensors file, Parameter parameter) {
     String name = tensors.get(parameter);
     if (name == null) {
@@ -181,7 +181,7 @@ record PeftModule(
     return file.tensor(name);
   }
 
-  /** Returns copies of all tensors. */
+  /** {@return copies of all tensors} */
   EnumMap<Parameter, Tensor> copies(SafeTensors file, Arena arena) {
     EnumMap<Parameter, Tensor> copies = new EnumMap<>(Parameter.class);
     tensors.forEach((parameter, name) -> copies.put(parameter, copy(file, parameter, arena)));

@@ -50,7 +50,7 @@ final class PeftPattern<T> {
   }
 
   /**
-   * Returns the value for a module.
+   * {@return the value for a module}
    *
    * @param path the module's path
    * @param otherwise the value if no key matches
@@ -73,7 +73,7 @@ final class PeftPattern<T> {
     return otherwise;
   }
 
-  /** Returns a key that matches exactly one path. */
+  /** {@return a key that matches exactly one path} */
   static String keyFor(String path) {
     StringBuilder key = new StringBuilder("^");
     for (int i = 0; i < path.length(); i++) {

@@ -66,7 +66,7 @@ public record CaseReport(String name, List<Check> checks) {
     return !checks.isEmpty() && checks.stream().allMatch(Check::passed);
   }
 
-  /** Returns one line. */
+  /** {@return one line} */
   @Override
   public String toString() {
     return (passed() ? "ok    " : "FAILED ")

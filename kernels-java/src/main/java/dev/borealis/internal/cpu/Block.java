@@ -23,12 +23,12 @@ final class Block {
 
   private Block() {}
 
-  /** Returns the number of blocks that hold {@code tokens} tokens. */
+  /** {@return the number of blocks that hold {@code tokens} tokens} */
   static int count(long tokens) {
     return Math.toIntExact((tokens + TOKENS - 1) / TOKENS);
   }
 
-  /** Returns {@code tokens} rounded up to whole vectors. */
+  /** {@return {@code tokens} rounded up to whole vectors} */
   static int width(int tokens) {
     return (tokens + Species.LANES - 1) / Species.LANES * Species.LANES;
   }

@@ -154,7 +154,7 @@ final class PanamaAdapter implements AdapterKernel {
     return new PanamaScratch(this, maxTokens, mode, owner);
   }
 
-  /** Returns into how many stripes the tokens of a backward call are cut; depends on n alone. */
+  /** {@return into how many stripes the tokens of a backward call are cut; depends on n alone} */
   int stripes(long tokens) {
     long bySize = MAX_SUM_FLOATS / sumFloats;
     return Math.clamp(Math.min(bySize, Block.count(tokens)), 1, MAX_STRIPES);

@@ -52,13 +52,13 @@ final class ThreadScratch {
 
   private ThreadScratch() {}
 
-  /** Returns the calling thread's scratch. */
+  /** {@return the calling thread's scratch} */
   static ThreadScratch current() {
     return CURRENT.get();
   }
 
   /**
-   * Returns a slot's memory, with whatever it held.
+   * {@return a slot's memory, with whatever it held}
    *
    * @param slot what for
    * @param floats at least this many
