@@ -402,7 +402,6 @@ int cuEventElapsedTime(float *milliseconds, void *start, void *end) {
 
 /* ---- Driver: modules, functions, launch ---- */
 
-static const size_t parameter_sizes[] = {8, 8, 4, 4}; /* axpy(const float *x, float *y, int n, float scale) */
 static char axpy;
 
 int cuModuleLoadDataEx(void **out, const char *image, unsigned count, const int *options, void **values) {
@@ -438,6 +437,10 @@ int cuFuncSetAttribute(void *function, int attribute, int value) {
   return function == &axpy && attribute >= 8 ? SUCCESS : INVALID_VALUE;
 }
 
+#ifndef BEFORE_CUDA_12_4
+/* axpy(const float *x, float *y, int n, float scale) */
+static const size_t parameter_sizes[] = {8, 8, 4, 4};
+
 int cuFuncGetParamInfo(void *function, size_t index, size_t *offset, size_t *size) {
   CALL_IN_CONTEXT();
   if (function != &axpy || index >= 4) return INVALID_VALUE;
@@ -446,6 +449,7 @@ int cuFuncGetParamInfo(void *function, size_t index, size_t *offset, size_t *siz
   *size = parameter_sizes[index];
   return SUCCESS;
 }
+#endif
 
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
   CALL_IN_CONTEXT();

@@ -262,7 +262,7 @@ class HandlesTest {
   }
 
   @Test
-  void arecordingWhoseWorkThrowsIsDropped() {
+  void aRecordingWhoseWorkThrowsIsDropped() {
     Stream stream = Stream.create(context());
     DeviceBuffer data = DeviceBuffer.allocate(context(), 8);
     int live = StandIn.live();

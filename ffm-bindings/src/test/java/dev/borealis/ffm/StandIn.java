@@ -13,6 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -41,13 +44,13 @@ final class StandIn {
     reset(0, true);
   }
 
-  /** Compiles the stand-in into a folder. */
-  static Path build(Path folder) throws IOException, InterruptedException {
+  /** Compiles the stand-in into a folder, with further options of the compiler's. */
+  static Path build(Path folder, String... options) throws IOException, InterruptedException {
     Files.createDirectories(folder);
     Path library = folder.resolve("standin.so").toAbsolutePath();
-    NativeCompiler.compile(
-        List.of("cc", "gcc", "clang"),
-        "the stand-in for libcuda",
+    List<String> arguments = new ArrayList<>(List.of(options));
+    Collections.addAll(
+        arguments,
         "-std=c11",
         "-g",
         "-Wall",
@@ -58,6 +61,10 @@ final class StandIn {
         "-o",
         library.toString(),
         Path.of("src", "test", "c", "standin.c").toString());
+    NativeCompiler.compile(
+        List.of("cc", "gcc", "clang"),
+        "the stand-in for libcuda",
+        arguments.toArray(String[]::new));
     return library;
   }
 
@@ -117,7 +124,7 @@ final class StandIn {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(JAVA_INT, 13);
       call("standin_last_launch", FunctionDescriptor.ofVoid(ADDRESS), out);
-      return java.util.Arrays.stream(out.toArray(JAVA_INT)).boxed().toList();
+      return Arrays.stream(out.toArray(JAVA_INT)).boxed().toList();
     }
   }
 

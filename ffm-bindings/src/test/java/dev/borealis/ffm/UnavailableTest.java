@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A machine without the libraries gets one line, and no exception before it asks for the device.
  */
 class UnavailableTest {
+  private static final Path CLASSES = Path.of("target", "classes");
   private static final String ENABLED = "--enable-native-access=ALL-UNNAMED";
 
   @Test
@@ -39,6 +40,17 @@ class UnavailableTest {
     assertEquals(
         List.of("initialised all", "available", "available"),
         probe(Map.of("LD_LIBRARY_PATH", folder.toString()), ENABLED));
+  }
+
+  @Test
+  void aDriverThatCannotTellAKernelsParameters(@TempDir Path folder) throws Exception {
+    Path library = StandIn.build(folder, "-DBEFORE_CUDA_12_4");
+    List<String> lines =
+        NativeCompiler.run(
+                java(OldDriverProbe.class, ENABLED, "-Dborealis.cuda.library=" + library))
+            .lines()
+            .toList();
+    assertEquals(List.of("6.0"), lines);
   }
 
   @Test
@@ -121,17 +133,18 @@ class UnavailableTest {
 
   private static List<String> probe(Map<String, String> environment, String... options)
       throws Exception {
-    Path classes = Path.of("target", "classes");
+    List<String> command = java(UnavailableProbe.class, options);
+    command.add(CLASSES.toString());
+    command.add(String.valueOf(List.of(options).contains(ENABLED)));
+    return NativeCompiler.run(command, environment).lines().toList();
+  }
+
+  private static List<String> java(Class<?> main, String... options) {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     List<String> command = new ArrayList<>(List.of(java, "-XX:+DisplayVMOutputToStderr"));
     command.addAll(List.of(options));
-    command.addAll(
-        List.of(
-            "-cp",
-            classes + ":" + Path.of("target", "test-classes"),
-            UnavailableProbe.class.getName(),
-            classes.toString(),
-            String.valueOf(List.of(options).contains(ENABLED))));
-    return NativeCompiler.run(command, environment).lines().toList();
+    String classPath = CLASSES + ":" + Path.of("target", "test-classes");
+    command.addAll(List.of("-cp", classPath, main.getName()));
+    return command;
   }
 }
