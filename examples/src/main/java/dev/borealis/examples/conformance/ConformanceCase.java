@@ -57,6 +57,7 @@ public final class ConformanceCase {
    *
    * @param path the file
    * @param arena owner of the tensors
+   * @return the opened file
    * @throws IOException if the file can't be read or is malformed
    * @throws IllegalArgumentException if the configuration is not understood
    * @throws java.util.NoSuchElementException if a tensor is missing
