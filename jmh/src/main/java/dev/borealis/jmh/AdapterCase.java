@@ -14,16 +14,24 @@ import java.lang.foreign.Arena;
 import java.util.Random;
 
 /**
- * What a benchmark calls: one adapter with everything allocated, native and F32, and a forward call
- * for the backward to follow. The benchmark's test looks at the same tensors.
+ * What a benchmark calls: one adapter with everything allocated, native, and a forward call for the
+ * backward to follow. The benchmark's test looks at the same tensors.
  */
-final class AdapterCase implements AutoCloseable {
+public final class AdapterCase implements AutoCloseable {
   final AdapterWeights weights;
   final AdapterGradients gradients;
-  final Tensor x;
-  final Tensor y;
-  final Tensor dY;
-  final Tensor dX;
+
+  /** X [tokens, features]. */
+  public final Tensor x;
+
+  /** Y [tokens, features]. */
+  public final Tensor y;
+
+  /** The gradient by Y. */
+  public final Tensor dY;
+
+  /** The gradient by X. */
+  public final Tensor dX;
 
   // Shared, so that a backend may use all its threads.
   private final Arena arena = Arena.ofShared();
@@ -32,25 +40,40 @@ final class AdapterCase implements AutoCloseable {
   private final Workspace training;
 
   AdapterCase(Backend backend, Method method, int rank, int tokens, int features) {
+    this(backend, method, rank, tokens, features, DType.F32);
+  }
+
+  /**
+   * Prepares an adapter.
+   *
+   * @param backend that computes
+   * @param method of the adapter
+   * @param rank of the adapter
+   * @param tokens rows of X
+   * @param features d_in and d_out
+   * @param dtype of X, Y, dY and dX
+   */
+  public AdapterCase(
+      Backend backend, Method method, int rank, int tokens, int features, DType dtype) {
     AdapterSpec spec = method.spec(features, rank);
     Random random = new Random(42);
     weights = AdapterWeights.initialise(spec, 42, arena);
     // Papers start with B = 0; numbers as after some training keep every path busy.
     fill(weights.get(Parameter.B), random, 0.02);
     gradients = AdapterGradients.allocate(spec, arena);
-    x = random(random, tokens, features);
-    y = random(random, tokens, features);
-    dY = random(random, tokens, features);
-    dX = random(random, tokens, features);
+    x = random(random, dtype, tokens, features);
+    y = random(random, dtype, tokens, features);
+    dY = random(random, dtype, tokens, features);
+    dX = random(random, dtype, tokens, features);
     adapter = backend.prepare(weights);
     inference = adapter.workspace(tokens, Mode.INFERENCE, arena);
     training = adapter.workspace(tokens, Mode.TRAINING, arena);
-    Tensor ignored = Tensor.allocate(arena, DType.F32, tokens, features);
+    Tensor ignored = Tensor.allocate(arena, dtype, tokens, features);
     adapter.forward(x, ignored, training);
   }
 
-  private Tensor random(Random random, int rows, int columns) {
-    Tensor tensor = Tensor.allocate(arena, DType.F32, rows, columns);
+  private Tensor random(Random random, DType dtype, int rows, int columns) {
+    Tensor tensor = Tensor.allocate(arena, dtype, rows, columns);
     fill(tensor, random, 1);
     return tensor;
   }
@@ -64,15 +87,16 @@ final class AdapterCase implements AutoCloseable {
   }
 
   /** Adds the branch to Y. */
-  void forward() {
+  public void forward() {
     adapter.forward(x, y, inference);
   }
 
   /** Adds to dX and to the gradients. */
-  void backward() {
+  public void backward() {
     adapter.backward(x, dY, dX, gradients, training);
   }
 
+  /** Frees everything. */
   @Override
   public void close() {
     adapter.close();

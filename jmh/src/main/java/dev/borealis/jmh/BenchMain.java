@@ -2,6 +2,8 @@ package dev.borealis.jmh;
 
 import dev.borealis.backend.Backend;
 import dev.borealis.backend.BackendUnavailableException;
+import dev.borealis.jmh.cpu.CpuBench;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -25,14 +27,22 @@ public final class BenchMain {
   /**
    * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
-   * @param args {@code first} for a small choice of at most two minutes, or JMH's own arguments, of
-   *     which the first is a pattern for the benchmarks' names
+   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code first} for a
+   *     small choice of at most two minutes, or JMH's own arguments, of which the first is a
+   *     pattern for the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
+   * @throws IOException if a process can't be started
+   * @throws InterruptedException if interrupted while waiting
    */
-  public static void main(String[] args) throws CommandLineOptionException, RunnerException {
+  public static void main(String[] args)
+      throws CommandLineOptionException, RunnerException, IOException, InterruptedException {
+    if (args.length == 1 && args[0].equals("cpu")) {
+      CpuBench.run();
+      return;
+    }
     if (args.length == 0) {
-      System.out.println("Expected `first`, or JMH's arguments beginning with a pattern.");
+      System.out.println("Expected `cpu`, `first`, or JMH's arguments beginning with a pattern.");
       return;
     }
     Options options = args[0].equals("first") ? first() : fromCommandLine(args);

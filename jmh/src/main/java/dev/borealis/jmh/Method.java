@@ -13,8 +13,13 @@ public enum Method {
   /** Modulated Swish with a learnable β. */
   NOLORA;
 
-  /** {@return the specification of a square layer without dropout} */
-  AdapterSpec spec(int features, int rank) {
+  /**
+   * {@return the specification of a square layer without dropout}
+   *
+   * @param features d_in and d_out
+   * @param rank r
+   */
+  public AdapterSpec spec(int features, int rank) {
     AdapterSpec.Builder builder =
         switch (this) {
           case LORA -> AdapterSpec.lora(features, features, rank);

@@ -9,10 +9,11 @@ import java.lang.foreign.MemorySegment;
 final class Outer {
   private static final int V = Species.LANES * Float.BYTES;
   // Up to here streaming is faster (measured), because C's loads and stores cost little more than
-  // keeping its accumulators would save.
-  private static final int MAX_STREAMED_DEPTH = 24;
-  // 12 KiB of P beside a few rows of C in an L1 of 32 KiB.
-  private static final int P_FLOATS = 3072;
+  // keeping its accumulators would save. Covers the sums over a block's tokens.
+  private static final int MAX_STREAMED_DEPTH = Block.TOKENS;
+  // Columns of a chunk, in vectors: some rows of C stay in L1 while the depth passes, all of P's
+  // chunk in L2 while the rows pass, and rows in memory are still touched 4 KiB at a time.
+  private static final int CHUNK = 1024 / Species.LANES;
 
   private Outer() {}
 
@@ -67,17 +68,16 @@ final class Outer {
       int vectors,
       int depth,
       boolean add) {
-    // A part of P that stays in L1 while all rows pass.
-    int width = Math.max(1, P_FLOATS / (depth * Species.LANES));
-    for (int v = 0; v < vectors; v += width) {
-      int count = Math.min(width, vectors - v);
-      for (int k = 0; k < depth; k += Tiles.STREAM_DEPTH) {
-        int slice = Math.min(Tiles.STREAM_DEPTH, depth - k);
-        int most = Tiles.streamRows(slice);
-        for (int m = 0; m < rows; m += most) {
+    int slices = (depth + longestSlice(rows) - 1) / longestSlice(rows);
+    for (int v = 0; v < vectors; v += CHUNK) {
+      int width = Math.min(CHUNK, vectors - v);
+      for (int m = 0; m < rows; ) {
+        int height = Math.min(Tiles.streamRows((depth + slices - 1) / slices), rows - m);
+        for (int slice = 0; slice < slices; slice++) {
+          int k = depth * slice / slices;
           StreamTile.run(
-              Math.min(most, rows - m),
-              slice,
+              height,
+              depth * (slice + 1) / slices - k,
               l,
               l0 + m * lm + k * lk,
               lm,
@@ -89,11 +89,19 @@ final class Outer {
               c,
               c0 + m * cm + (long) v * V,
               cm,
-              count,
+              width,
               add || k > 0);
         }
+        m += height;
       }
     }
+  }
+
+  /**
+   * With few rows of C a deeper slice fits the registers, and C is loaded and stored less often.
+   */
+  private static int longestSlice(int rows) {
+    return Math.min(Tiles.STREAM_DEPTH, rows <= 2 ? 8 : rows == 3 ? 6 : 4);
   }
 
   /** A tile of C stays in registers while the depth passes by. */

@@ -34,7 +34,9 @@ final class PanamaAdapter implements AdapterKernel {
   // A column group's part of dA or dB stays in L2 while all tokens pass by.
   private static final int GROUP_FLOATS = 1 << 16;
   private static final int MIN_GROUP = 64;
-  private static final int MAX_GROUP = 256;
+  private static final int MAX_GROUP = 1024;
+  // Enough groups for a few threads, where that leaves them wide enough.
+  private static final int MIN_GROUPS = 4;
 
   final AdapterSpec spec;
   final int rank;
@@ -90,8 +92,8 @@ final class PanamaAdapter implements AdapterKernel {
         spec.staticForm() ? new PointwisePhi(rank, Activation.IDENTITY) : Phi.of(spec, arena);
     this.phiFloats = phiFloats(spec);
     this.sumFloats = phiFloats + rank + downRank;
-    this.outGroup = group(rank);
-    this.inGroup = group(downRank);
+    this.outGroup = group(rank, outFeatures);
+    this.inGroup = group(downRank, inFeatures);
     repack(weights);
   }
 
@@ -117,9 +119,9 @@ final class PanamaAdapter implements AdapterKernel {
     return floats;
   }
 
-  private static int group(int rows) {
-    int columns = GROUP_FLOATS / rows / MIN_GROUP * MIN_GROUP;
-    return Math.clamp(columns, MIN_GROUP, MAX_GROUP);
+  private static int group(int rows, int columns) {
+    int width = Math.min(GROUP_FLOATS / rows, columns / MIN_GROUPS) / MIN_GROUP * MIN_GROUP;
+    return Math.clamp(width, MIN_GROUP, MAX_GROUP);
   }
 
   @Override
@@ -475,15 +477,14 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor dB = gradients.get(Parameter.B);
     for (int i = column; i < column + columns; i++) {
       float factor = gain.length == 0 ? scale : scale * gain[i];
-      float dg = 0;
       for (int j = 0; j < rank; j++) {
-        float raw = s.dB.get(F, (j * outStride + i) * 4);
-        put(dB, i, j, factor * raw, add);
-        if (gain.length > 0) {
-          dg = Math.fma(plainB.get(j, i), raw, dg);
-        }
+        put(dB, i, j, factor * s.dB.get(F, (j * outStride + i) * 4), add);
       }
       if (gain.length > 0) {
+        float dg = 0;
+        for (int j = 0; j < rank; j++) {
+          dg = Math.fma(plainB.get(j, i), s.dB.get(F, (j * outStride + i) * 4), dg);
+        }
         put(gradients.get(Parameter.GAIN), 0, i, scale * dg, add);
       }
       if (has(Parameter.B_BIAS)) {
@@ -493,7 +494,11 @@ final class PanamaAdapter implements AdapterKernel {
   }
 
   private static void put(Tensor tensor, long row, long column, float value, boolean add) {
-    tensor.set(row, column, add ? tensor.get(row, column) + value : value);
+    // Gradients are F32. Not Tensor.set, whose checks and choice of type would cost more than the
+    // sums of a small rank.
+    long at = (row * tensor.rowStride() + column) * 4;
+    MemorySegment segment = tensor.segment();
+    segment.set(F, at, add ? segment.get(F, at) + value : value);
   }
 
   /** {@code Σ_n dZ Xd} and {@code dX += m_x ⊙ (dZ A)} for a group of X's columns. */
