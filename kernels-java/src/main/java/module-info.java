@@ -11,6 +11,7 @@ module dev.borealis.kernels {
   exports dev.borealis.io;
   exports dev.borealis.merge;
   exports dev.borealis.optim;
+  exports dev.borealis.serving;
 
   uses dev.borealis.backend.BackendProvider;
 

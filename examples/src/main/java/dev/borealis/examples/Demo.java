@@ -1,13 +1,14 @@
 package dev.borealis.examples;
 
 import dev.borealis.examples.encoder.EncoderDemo;
+import dev.borealis.examples.serving.ServingDemo;
 import java.util.Map;
 import java.util.TreeMap;
 
 /** Runs a demonstration; exits with 1 if one of its checks fails, with 2 if there is none such. */
 public final class Demo {
   private static final Map<String, Runnable> DEMOS =
-      new TreeMap<>(Map.of("encoder", EncoderDemo::run));
+      new TreeMap<>(Map.of("encoder", EncoderDemo::run, "serve", ServingDemo::run));
 
   private Demo() {}
 

@@ -26,6 +26,7 @@ class ArchitectureTest {
             "dev.borealis.io..",
             "dev.borealis.merge..",
             "dev.borealis.optim..",
+            "dev.borealis.serving..",
             "dev.borealis.internal..")
         .layer("ffm-bindings")
         .definedBy("dev.borealis.ffm..")

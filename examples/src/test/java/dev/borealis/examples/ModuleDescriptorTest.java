@@ -67,7 +67,8 @@ class ModuleDescriptorTest {
             "dev.borealis.backend",
             "dev.borealis.io",
             "dev.borealis.merge",
-            "dev.borealis.optim"),
+            "dev.borealis.optim",
+            "dev.borealis.serving"),
         exported);
   }
 }

@@ -27,9 +27,9 @@ public final class BenchMain {
   /**
    * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
-   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code first} for a
-   *     small choice of at most two minutes, or JMH's own arguments, of which the first is a
-   *     pattern for the benchmarks' names
+   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code first} or
+   *     {@code serving} for a small choice of at most two minutes; or JMH's own arguments, of which
+   *     the first is a pattern for the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -42,12 +42,18 @@ public final class BenchMain {
       return;
     }
     if (args.length == 0) {
-      System.out.println("Expected `cpu`, `first`, or JMH's arguments beginning with a pattern.");
+      System.out.println(
+          "Expected `cpu`, `first`, `serving`, or JMH's arguments beginning with a pattern.");
       return;
     }
-    Options options = args[0].equals("first") ? first() : fromCommandLine(args);
+    Options options =
+        switch (args[0]) {
+          case "first" -> first();
+          case "serving" -> serving();
+          default -> fromCommandLine(args);
+        };
     Collection<RunResult> results = new Runner(options).run();
-    System.out.print(FloorTable.of(results));
+    System.out.print(args[0].equals("serving") ? ServingTable.of(results) : FloorTable.of(results));
   }
 
   private static Options first() {
@@ -60,11 +66,25 @@ public final class BenchMain {
             .param("rank", "8")
             .param("tokens", "16", "512")
             .param("features", "768")
-            .warmupIterations(3)
-            .warmupTime(TimeValue.milliseconds(800))
-            .measurementIterations(3)
-            .measurementTime(TimeValue.milliseconds(300))
             .shouldFailOnError(true);
+    return shortRuns(builder);
+  }
+
+  private static Options serving() {
+    return shortRuns(
+        new OptionsBuilder()
+            .include(ServingBenchmark.class.getSimpleName())
+            .param("backend", "panama")
+            .param("method", Method.LORA.name(), Method.AURORA.name())
+            .shouldFailOnError(true));
+  }
+
+  private static Options shortRuns(ChainedOptionsBuilder builder) {
+    builder
+        .warmupIterations(3)
+        .warmupTime(TimeValue.milliseconds(800))
+        .measurementIterations(3)
+        .measurementTime(TimeValue.milliseconds(300));
     if (System.getProperty(THREADS) == null) {
       // The floor is one thread's; compare like with like unless the user asks otherwise.
       builder.jvmArgsAppend("-D" + THREADS + "=1");

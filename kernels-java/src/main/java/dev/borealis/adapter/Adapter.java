@@ -238,6 +238,19 @@ public final class Adapter implements AutoCloseable {
     packedVersion = version;
   }
 
+  /**
+   * For calls over several adapters, which make the other checks themselves: the kernel, ready for
+   * a call.
+   *
+   * @return the backend's implementation, not to be closed
+   * @throws IllegalStateException if the weights changed since they were packed, or the adapter is
+   *     closed
+   */
+  public AdapterKernel readyKernel() {
+    requireReady();
+    return kernel;
+  }
+
   private void requireOpen() {
     if (closed) {
       throw new IllegalStateException("adapter: expected an open one, came a closed one");

@@ -2,6 +2,7 @@ package dev.borealis.backend;
 
 import dev.borealis.adapter.Adapter;
 import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.BatchKernel;
 import dev.borealis.adapter.Linear;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.internal.Checks;
@@ -158,6 +159,16 @@ public final class Backend {
       Checks.accessible("bias", bias);
     }
     return new Linear((int) w0.columns(), (int) w0.rows(), engine.prepareLinear(w0, bias));
+  }
+
+  /**
+   * {@return what calls over several adapters need; {@code AdapterBatch} puts the checks in front}
+   *
+   * @param maxRows largest number of rows of a call, ≥ 0
+   * @throws UnsupportedOperationException if the backend has no such calls
+   */
+  public BatchKernel batchKernel(int maxRows) {
+    return engine.batchKernel(maxRows);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.borealis.backend;
 
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.BatchKernel;
 import dev.borealis.adapter.LinearKernel;
 import dev.borealis.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -49,5 +50,17 @@ public interface BackendProvider {
      * @return the kernel, to be closed by the caller
      */
     LinearKernel prepareLinear(Tensor w0, @Nullable Tensor bias);
+
+    /**
+     * Allocates what calls over several adapters need.
+     *
+     * @param maxRows largest number of rows of a call, ≥ 0
+     * @return the kernel; holds no memory but the heap's
+     * @throws UnsupportedOperationException if the backend has no such calls
+     */
+    default BatchKernel batchKernel(int maxRows) {
+      throw new UnsupportedOperationException(
+          "backend: expected one with calls over several adapters, came one without");
+    }
   }
 }

@@ -43,6 +43,7 @@ class KernelsArchitectureTest {
             "dev.borealis.io..",
             "dev.borealis.merge..",
             "dev.borealis.optim..",
+            "dev.borealis.serving..",
             "dev.borealis.internal..")
         .check(CLASSES);
   }

@@ -203,7 +203,6 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor x = s.x();
     long row = (long) block * Block.TOKENS;
     int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
-    int width = Block.width(tokens);
     ThreadScratch own = ThreadScratch.current();
     boolean training = s.mode == Mode.TRAINING;
     TileView input = own.input;
@@ -212,6 +211,49 @@ final class PanamaAdapter implements AdapterKernel {
     MemorySegment z =
         training ? s.z : own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
     long z0 = training ? (long) block * downRank * Block.ROW : 0;
+    MemorySegment u = hidden(input, tokens, z, z0, s.options().scale(), own);
+    if (training && spec.hiddenDropout() > 0) {
+      maskHidden(u, 0, row, tokens, s.options(), own);
+    }
+    up(own, u, s.y(), s.options().output() == Update.ACCUMULATE, row, tokens);
+  }
+
+  /**
+   * Adds the branch to at most {@link Block#TOKENS} rows of Y, in inference. Rows at even distances
+   * are used where they lie, like any rows; others are gathered first.
+   *
+   * @param rows numbers of rows
+   * @param from index of the first one
+   * @param tokens how many
+   */
+  void forwardRows(Tensor x, Tensor y, int[] rows, int from, int tokens, float scale) {
+    ThreadScratch own = ThreadScratch.current();
+    int step = TileView.step(rows, from, tokens);
+    TileView input = own.input;
+    if (step > 0 && TileView.isDirect(x)) {
+      input.direct(x, rows[from], 0, step);
+    } else {
+      input.staged(own.get(ThreadScratch.Slot.INPUT, (long) tokens * inFeatures), inFeatures);
+      input.gather(x, rows, from, tokens, inFeatures);
+    }
+    MemorySegment z = own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
+    MemorySegment u = hidden(input, tokens, z, 0, scale, own);
+    TileView output = own.output;
+    if (step > 0 && TileView.isDirect(y)) {
+      output.direct(y, rows[from], 0, step);
+      product(u, output, true, tokens, own);
+    } else {
+      output.staged(own.get(ThreadScratch.Slot.OUTPUT, tokens * outStride), outFeatures);
+      output.gather(y, rows, from, tokens, outFeatures);
+      product(u, output, true, tokens, own);
+      output.scatter(y, rows, from, tokens, outFeatures);
+    }
+  }
+
+  /** {@code Z = X Aᵀ + a} and {@code U = s·v ⊙ φ(Z)}, which is returned, for a block's tokens. */
+  private MemorySegment hidden(
+      TileView input, int tokens, MemorySegment z, long z0, float scale, ThreadScratch own) {
+    int width = Block.width(tokens);
     down(input, a, tokens, z, z0, own);
     if (has(Parameter.A_BIAS)) {
       for (int j = 0; j < downRank; j++) {
@@ -220,17 +262,13 @@ final class PanamaAdapter implements AdapterKernel {
     }
     MemorySegment u = own.get(ThreadScratch.Slot.U, (long) rank * Block.TOKENS);
     phi.forward(z, z0, u, 0, width, own);
-    float scale = s.options().scale();
     for (int j = 0; j < rank; j++) {
       float factor = v.length == 0 ? scale : scale * v[j];
       if (factor != 1) {
         Block.scale(u, j * Block.ROW, width, factor);
       }
     }
-    if (training && spec.hiddenDropout() > 0) {
-      maskHidden(u, 0, row, tokens, s.options(), own);
-    }
-    up(own, u, s.y(), s.options().output() == Update.ACCUMULATE, row, tokens);
+    return u;
   }
 
   /** {@code out[j][i] = Σ_k in[i][k] · m[j][k]} for the tokens of a block; zero behind them. */
@@ -268,12 +306,17 @@ final class PanamaAdapter implements AdapterKernel {
         output.load(y, row, tokens, 0, outFeatures);
       }
     }
+    product(u, output, add, tokens, own);
+    if (!direct) {
+      output.store(y, row, tokens, 0, outFeatures);
+    }
+  }
+
+  private void product(
+      MemorySegment u, TileView output, boolean add, int tokens, ThreadScratch own) {
     Columns.product(u, 0, b, 0, outFeatures, rank, output, tokens, add, own);
     if (has(Parameter.B_BIAS)) {
       Columns.addToRows(upBias, 0, output, tokens, outFeatures);
-    }
-    if (!direct) {
-      output.store(y, row, tokens, 0, outFeatures);
     }
   }
 

@@ -2,6 +2,7 @@ package dev.borealis.internal.cpu;
 
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.BatchKernel;
 import dev.borealis.adapter.LinearKernel;
 import dev.borealis.backend.BackendProvider;
 import dev.borealis.backend.Capabilities;
@@ -60,5 +61,10 @@ final class PanamaEngine implements BackendProvider.Engine {
   @Override
   public LinearKernel prepareLinear(Tensor w0, @Nullable Tensor bias) {
     return new PanamaLinear(w0, bias, pool);
+  }
+
+  @Override
+  public BatchKernel batchKernel(int maxRows) {
+    return new PanamaBatch(maxRows, pool);
   }
 }

@@ -36,6 +36,23 @@ final class TileView {
     offset = row * stride + column * 4;
   }
 
+  /** Points to every {@code step}-th row of a tensor's own memory. */
+  void direct(Tensor tensor, long row, long column, int step) {
+    direct(tensor, row, column);
+    stride *= step;
+  }
+
+  /** {@return the distance of ascending rows if all are at the same, 1 for one row; else 0} */
+  static int step(int[] rows, int from, int count) {
+    int step = count < 2 ? 1 : rows[from + 1] - rows[from];
+    for (int i = 2; i < count; i++) {
+      if (rows[from + i] - rows[from + i - 1] != step) {
+        return 0;
+      }
+    }
+    return step;
+  }
+
   /** Points to a staging buffer of rows that lie {@code columns} floats apart. */
   void staged(MemorySegment buffer, int columns) {
     segment = buffer;
@@ -89,6 +106,26 @@ final class TileView {
         }
       }
     }
+  }
+
+  /** Copies from listed rows of a tensor of any kind into the view's memory. */
+  void gather(Tensor tensor, int[] rows, int from, int count, int columns) {
+    long first = offset;
+    for (int i = 0; i < count; i++) {
+      offset = first + i * stride;
+      load(tensor, rows[from + i], 1, 0, columns);
+    }
+    offset = first;
+  }
+
+  /** Copies from the view's memory into listed rows of a tensor of any kind, rounding once. */
+  void scatter(Tensor tensor, int[] rows, int from, int count, int columns) {
+    long first = offset;
+    for (int i = 0; i < count; i++) {
+      offset = first + i * stride;
+      store(tensor, rows[from + i], 1, 0, columns);
+    }
+    offset = first;
   }
 
   /** Multiplies the view's rows by a mask of rows that lie {@code columns} floats apart. */

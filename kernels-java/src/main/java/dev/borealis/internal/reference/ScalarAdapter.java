@@ -62,6 +62,17 @@ final class ScalarAdapter implements AdapterKernel {
     }
   }
 
+  /** Adds the branch to some of Y's rows; unlike calls with a workspace, this allocates. */
+  void forwardRows(Tensor x, Tensor y, int[] rows, int from, int to, float scale) {
+    Buffers buffers = new Buffers(branch, 1, false);
+    CallOptions options = CallOptions.of(spec).withScale(scale);
+    for (int i = from; i < to; i++) {
+      TensorRows.read(x, rows[i], buffers.pass.x, 0);
+      buffers.pass.forward(branch, options, false, rows[i], buffers.z, 0);
+      TensorRows.write(y, rows[i], buffers.pass.y, 0, options.output());
+    }
+  }
+
   @Override
   public void backward(
       Tensor x,

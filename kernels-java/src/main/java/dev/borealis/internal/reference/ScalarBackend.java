@@ -2,6 +2,7 @@ package dev.borealis.internal.reference;
 
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.BatchKernel;
 import dev.borealis.adapter.LinearKernel;
 import dev.borealis.backend.BackendProvider;
 import dev.borealis.backend.Capabilities;
@@ -45,6 +46,11 @@ public final class ScalarBackend implements BackendProvider {
     @Override
     public LinearKernel prepareLinear(Tensor w0, @Nullable Tensor bias) {
       return new ScalarLinear(w0, bias);
+    }
+
+    @Override
+    public BatchKernel batchKernel(int maxRows) {
+      return new ScalarBatch();
     }
   }
 }
