@@ -311,8 +311,8 @@ DEVICE void columnSumsTile(const ColumnSums& p) {
 }
 
 DEVICE void reduceColumns(const Reduction& p) {
-  int column = THREADS * static_cast<int>(blockIdx.x) + static_cast<int>(threadIdx.x);
-  int row = static_cast<int>(blockIdx.y);
+  int row = static_cast<int>(blockIdx.x);
+  int column = THREADS * static_cast<int>(blockIdx.y) + static_cast<int>(threadIdx.x);
   if (column >= p.columns) {
     return;
   }
