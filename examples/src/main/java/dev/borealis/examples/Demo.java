@@ -1,26 +1,33 @@
 package dev.borealis.examples;
 
-import java.util.List;
+import dev.borealis.examples.encoder.EncoderDemo;
+import java.util.Map;
+import java.util.TreeMap;
 
-/** Runs a demonstration: a placeholder that only says what it was given. */
+/** Runs a demonstration; exits with 1 if one of its checks fails, with 2 if there is none such. */
 public final class Demo {
+  private static final Map<String, Runnable> DEMOS = new TreeMap<>(Map.of("encoder", EncoderDemo::run));
+
   private Demo() {}
 
   /**
-   * Prints the demonstration asked for and the JVM it would run on.
+   * Runs the demonstration asked for.
    *
-   * @param args the name of the demonstration, or nothing
+   * @param args its name; {@code encoder} if there is none
    */
   public static void main(String[] args) {
-    System.out.printf(
-        "placeholder demo %s on Java %s, backend %s, threads %s, vector bits %s%n",
-        List.of(args),
-        Runtime.version().feature(),
-        System.getProperty("borealis.backend"),
-        System.getProperty("borealis.threads"),
-        System.getProperty("borealis.vectorBits"));
-    if (args.length > 0 && args[0].equals("fail")) {
-      System.exit(3);
+    String name = args.length == 0 ? "encoder" : args[0];
+    Runnable demo = DEMOS.get(name);
+    if (demo == null) {
+      System.err.println("demo: expected one of " + DEMOS.keySet() + ", came " + name);
+      System.exit(2);
+      return;
+    }
+    try {
+      demo.run();
+    } catch (CheckFailedException e) {
+      System.err.println("FAILED: " + e.getMessage());
+      System.exit(1);
     }
   }
 }

@@ -66,6 +66,7 @@ class ModuleDescriptorTest {
             "dev.borealis.adapter",
             "dev.borealis.backend",
             "dev.borealis.io",
+            "dev.borealis.merge",
             "dev.borealis.optim"),
         exported);
   }

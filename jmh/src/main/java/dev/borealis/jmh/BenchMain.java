@@ -50,8 +50,8 @@ public final class BenchMain {
             .param("rank", "8")
             .param("tokens", "16", "512")
             .param("features", "768")
-            .warmupIterations(2)
-            .warmupTime(TimeValue.milliseconds(700))
+            .warmupIterations(3)
+            .warmupTime(TimeValue.milliseconds(800))
             .measurementIterations(3)
             .measurementTime(TimeValue.milliseconds(300))
             .shouldFailOnError(true);

@@ -30,19 +30,18 @@ abstract sealed class ParameterTensors permits AdapterWeights, AdapterGradients 
               + tensors.keySet());
     }
     this.tensors = new EnumMap<>(tensors);
-    this.tensors.forEach(
-        (parameter, tensor) -> {
-          Objects.requireNonNull(tensor, () -> prefix + parameter.tensorName());
-          if (!Arrays.equals(tensor.shape(), spec.shape(parameter))) {
-            throw new ShapeMismatchException(
-                prefix
-                    + parameter.tensorName()
-                    + ": expected shape "
-                    + Arrays.toString(spec.shape(parameter))
-                    + ", came "
-                    + tensor);
-          }
-        });
+    this.tensors.forEach((parameter, tensor) -> {
+      Objects.requireNonNull(tensor, () -> prefix + parameter.tensorName());
+      if (!Arrays.equals(tensor.shape(), spec.shape(parameter))) {
+        throw new ShapeMismatchException(
+            prefix
+                + parameter.tensorName()
+                + ": expected shape "
+                + Arrays.toString(spec.shape(parameter))
+                + ", came "
+                + tensor);
+      }
+    });
   }
 
   /** Throws if two of the tensors share memory. */

@@ -7,9 +7,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All memory that calls of one {@link Adapter} need, allocated once, so that calls allocate nothing.
- * Belongs to one call at a time; a second one at the same time is refused. A training workspace
- * remembers its last forward call for the backward.
+ * All memory that calls of one {@link Adapter} need, allocated once, so that calls allocate
+ * nothing. Belongs to one call at a time; a second one at the same time is refused. A training
+ * workspace remembers its last forward call for the backward.
  */
 public final class Workspace {
   private final Adapter owner;
@@ -25,8 +25,7 @@ public final class Workspace {
   private long forwardTokens;
   private long forwardVersion;
 
-  Workspace(
-      Adapter owner, int maxTokens, Mode mode, Arena arena, AdapterKernel.Scratch scratch) {
+  Workspace(Adapter owner, int maxTokens, Mode mode, Arena arena, AdapterKernel.Scratch scratch) {
     this.owner = owner;
     this.maxTokens = maxTokens;
     this.mode = mode;

@@ -153,8 +153,7 @@ public final class Backend {
     Checks.accessible("w0", w0);
     if (bias != null) {
       if (!bias.hasShape(w0.rows())) {
-        throw new ShapeMismatchException(
-            "bias: expected shape [" + w0.rows() + "], came " + bias);
+        throw new ShapeMismatchException("bias: expected shape [" + w0.rows() + "], came " + bias);
       }
       Checks.accessible("bias", bias);
     }

@@ -10,10 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -21,7 +18,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.UUID;
 
 /** Lays out and writes one safetensors file. */
 final class SafeTensorsWriter {
@@ -83,8 +79,15 @@ final class SafeTensorsWriter {
     return declaration;
   }
 
-  /** Puts the data in order, fills in the offsets, and writes header and data at once. */
+  /** Writes the file and moves it into place. */
   void write(Path path) throws IOException {
+    try (StagedFile file = stage(path)) {
+      file.commit();
+    }
+  }
+
+  /** Puts the data in order, fills in the offsets, and writes header and data at once. */
+  StagedFile stage(Path path) throws IOException {
     items.sort(Comparator.comparingInt((Item item) -> item.type.bits()).reversed());
     long offset = 0;
     for (Item item : items) {
@@ -93,7 +96,7 @@ final class SafeTensorsWriter {
       offset = end;
     }
     byte[] header = header();
-    replace(path, channel -> writeTo(channel, header));
+    return StagedFile.write(path, channel -> writeTo(channel, header));
   }
 
   private byte[] header() {
@@ -163,28 +166,6 @@ final class SafeTensorsWriter {
         channel.write(bytes);
       }
       used = 0;
-    }
-  }
-
-  @FunctionalInterface
-  private interface Content {
-    void writeTo(FileChannel channel) throws IOException;
-  }
-
-  /** Writes beside the path, and moves over it only what is whole and on the disk. */
-  private static void replace(Path path, Content content) throws IOException {
-    Path target = path.toAbsolutePath();
-    Path temporary = target.resolveSibling("." + UUID.randomUUID() + ".safetensors.tmp");
-    try {
-      // Not Files.createTempFile: its files stay closed to everybody but the owner.
-      try (FileChannel channel =
-          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-        content.writeTo(channel);
-        channel.force(true);
-      }
-      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(temporary);
     }
   }
 }

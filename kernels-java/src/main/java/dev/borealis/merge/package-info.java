@@ -1,6 +1,7 @@
 /**
- * Folding an adapter into its base layer: {@link dev.borealis.merge.Merge} computes {@code ΔW}, says
- * how far the merged layer is from the adapter, and applies it so that it can be undone bit for bit.
+ * Folding an adapter into its base layer: {@link dev.borealis.merge.Merge} computes {@code ΔW},
+ * says how far the merged layer is from the adapter, and applies it so that it can be undone bit
+ * for bit.
  */
 @NullMarked
 package dev.borealis.merge;

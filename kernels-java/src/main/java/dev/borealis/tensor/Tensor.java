@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A view of a {@link MemorySegment} as rows of elements: rank 1 to 3, row-major, last dimension
@@ -27,6 +28,8 @@ public final class Tensor {
   private final long rows;
   private final long columns;
   private final long rowStride;
+  // The array under a writable heap segment; asked for once, because each answer is garbage.
+  private final @Nullable Object array;
 
   private Tensor(MemorySegment segment, DType dtype, long[] shape, long rowStride) {
     Objects.requireNonNull(segment, "segment");
@@ -69,6 +72,7 @@ public final class Tensor {
               + segment.byteSize());
     }
     this.segment = segment.asSlice(0, bytes);
+    this.array = segment.heapBase().orElse(null);
   }
 
   private static long multiply(long a, long b, long[] shape) {
@@ -314,10 +318,20 @@ public final class Tensor {
   }
 
   private boolean segmentsMeet(Tensor other) {
-    if (!segment.isNative() || !other.segment.isNative()) {
+    if (segment.byteSize() == 0 || other.segment.byteSize() == 0) {
+      return false;
+    }
+    if (segment.isNative() != other.segment.isNative()) {
+      return false;
+    }
+    if (!segment.isNative() && (array == null || other.array == null)) {
+      // A read-only heap segment does not show its array.
       return segment.asOverlappingSlice(other.segment).isPresent();
     }
-    // By address, because the slice is garbage in every call on interleaved tensors.
+    if (array != other.array) {
+      return false;
+    }
+    // By address, because a slice is garbage in every call on interleaved tensors.
     long a = segment.address();
     long b = other.segment.address();
     return Math.max(a, b) < Math.min(a + segment.byteSize(), b + other.segment.byteSize());

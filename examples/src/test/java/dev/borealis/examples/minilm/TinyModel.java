@@ -5,16 +5,16 @@ import java.util.List;
 import java.util.Random;
 
 /** A small encoder with random parameters. */
-final class TinyModel {
-  static final MiniLmConfig CONFIG = new MiniLmConfig(20, 12, 16, 2, 4, 24, 1e-12f);
+public final class TinyModel {
+  public static final MiniLmConfig CONFIG = new MiniLmConfig(20, 12, 16, 2, 4, 24, 1e-12f);
 
   /** Sentences of different lengths, one of a single token. */
-  static final TokenBatch BATCH =
+  public static final TokenBatch BATCH =
       TokenBatch.of(List.of(new int[] {3, 1, 4, 1, 5}, new int[] {9}, new int[] {2, 6, 5, 3}));
 
   private TinyModel() {}
 
-  static MiniLmWeights weights(SegmentAllocator allocator) {
+  public static MiniLmWeights weights(SegmentAllocator allocator) {
     Random random = new Random(7);
     return MiniLmWeights.of(
         CONFIG,

@@ -24,21 +24,51 @@ final class DotTile {
 
   /** Calls the method for a tile size. */
   static void run(int left, int right, MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    switch (left * 8 + right) {
-      case 9 -> t1x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 10 -> t1x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 11 -> t1x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 12 -> t1x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 17 -> t2x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 18 -> t2x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 19 -> t2x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 20 -> t2x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 33 -> t4x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 34 -> t4x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 35 -> t4x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 36 -> t4x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 65 -> t8x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 66 -> t8x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+    switch (left * 16 + right) {
+      case 17 -> t1x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 33 -> t2x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 49 -> t3x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 65 -> t4x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 81 -> t5x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 97 -> t6x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 113 -> t7x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 129 -> t8x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 18 -> t1x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 34 -> t2x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 50 -> t3x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 66 -> t4x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 82 -> t5x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 98 -> t6x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 114 -> t7x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 130 -> t8x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 19 -> t1x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 35 -> t2x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 51 -> t3x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 67 -> t4x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 83 -> t5x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 99 -> t6x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 115 -> t7x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 131 -> t8x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 20 -> t1x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 36 -> t2x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 52 -> t3x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 68 -> t4x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 84 -> t5x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 100 -> t6x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 21 -> t1x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 37 -> t2x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 53 -> t3x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 69 -> t4x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 22 -> t1x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 38 -> t2x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 54 -> t3x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 70 -> t4x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 23 -> t1x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 39 -> t2x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 55 -> t3x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 24 -> t1x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 40 -> t2x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 56 -> t3x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
       default -> throw new AssertionError(left + " x " + right);
     }
   }
@@ -55,66 +85,6 @@ final class DotTile {
     a00.intoMemorySegment(t, t0, O);
   }
 
-  private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    for (int c = 0; c < chunks; c++) {
-      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
-      a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      l0 += V;
-      r0 += rc;
-    }
-    a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-  }
-
-  private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
-    for (int c = 0; c < chunks; c++) {
-      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
-      a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      l0 += V;
-      r0 += rc;
-    }
-    a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-  }
-
-  private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
-    FloatVector a03 = FloatVector.zero(S);
-    for (int c = 0; c < chunks; c++) {
-      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
-      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
-      a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      a03 = x0.fma(r4, a03);
-      l0 += V;
-      r0 += rc;
-    }
-    a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-    a03.intoMemorySegment(t, t0 + 3 * V, O);
-  }
-
   private static void t2x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -122,7 +92,7 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
       l0 += V;
       r0 += rc;
@@ -131,94 +101,24 @@ final class DotTile {
     a10.intoMemorySegment(t, t0 + V, O);
   }
 
-  private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
       l0 += V;
       r0 += rc;
     }
     a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a10.intoMemorySegment(t, t0 + 2 * V, O);
-    a11.intoMemorySegment(t, t0 + 3 * V, O);
-  }
-
-  private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
-    FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
-    FloatVector a12 = FloatVector.zero(S);
-    for (int c = 0; c < chunks; c++) {
-      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
-      a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
-      a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
-      a12 = x1.fma(r3, a12);
-      l0 += V;
-      r0 += rc;
-    }
-    a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-    a10.intoMemorySegment(t, t0 + 3 * V, O);
-    a11.intoMemorySegment(t, t0 + 4 * V, O);
-    a12.intoMemorySegment(t, t0 + 5 * V, O);
-  }
-
-  private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
-    FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
-    FloatVector a03 = FloatVector.zero(S);
-    FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
-    FloatVector a12 = FloatVector.zero(S);
-    FloatVector a13 = FloatVector.zero(S);
-    for (int c = 0; c < chunks; c++) {
-      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
-      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
-      a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      a03 = x0.fma(r4, a03);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
-      a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
-      a12 = x1.fma(r3, a12);
-      a13 = x1.fma(r4, a13);
-      l0 += V;
-      r0 += rc;
-    }
-    a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-    a03.intoMemorySegment(t, t0 + 3 * V, O);
-    a10.intoMemorySegment(t, t0 + 4 * V, O);
-    a11.intoMemorySegment(t, t0 + 5 * V, O);
-    a12.intoMemorySegment(t, t0 + 6 * V, O);
-    a13.intoMemorySegment(t, t0 + 7 * V, O);
+    a10.intoMemorySegment(t, t0 + V, O);
+    a20.intoMemorySegment(t, t0 + 2 * V, O);
   }
 
   private static void t4x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
@@ -230,7 +130,7 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
       a20 = x2.fma(r1, a20);
@@ -245,154 +145,100 @@ final class DotTile {
     a30.intoMemorySegment(t, t0 + 3 * V, O);
   }
 
-  private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t5x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
-    FloatVector a21 = FloatVector.zero(S);
     FloatVector a30 = FloatVector.zero(S);
-    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
       a20 = x2.fma(r1, a20);
-      a21 = x2.fma(r2, a21);
       FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
       a30 = x3.fma(r1, a30);
-      a31 = x3.fma(r2, a31);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
       l0 += V;
       r0 += rc;
     }
     a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a10.intoMemorySegment(t, t0 + 2 * V, O);
-    a11.intoMemorySegment(t, t0 + 3 * V, O);
-    a20.intoMemorySegment(t, t0 + 4 * V, O);
-    a21.intoMemorySegment(t, t0 + 5 * V, O);
-    a30.intoMemorySegment(t, t0 + 6 * V, O);
-    a31.intoMemorySegment(t, t0 + 7 * V, O);
+    a10.intoMemorySegment(t, t0 + V, O);
+    a20.intoMemorySegment(t, t0 + 2 * V, O);
+    a30.intoMemorySegment(t, t0 + 3 * V, O);
+    a40.intoMemorySegment(t, t0 + 4 * V, O);
   }
 
-  private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t6x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
-    FloatVector a12 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
-    FloatVector a21 = FloatVector.zero(S);
-    FloatVector a22 = FloatVector.zero(S);
     FloatVector a30 = FloatVector.zero(S);
-    FloatVector a31 = FloatVector.zero(S);
-    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
-      a12 = x1.fma(r3, a12);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
       a20 = x2.fma(r1, a20);
-      a21 = x2.fma(r2, a21);
-      a22 = x2.fma(r3, a22);
       FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
       a30 = x3.fma(r1, a30);
-      a31 = x3.fma(r2, a31);
-      a32 = x3.fma(r3, a32);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
       l0 += V;
       r0 += rc;
     }
     a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-    a10.intoMemorySegment(t, t0 + 3 * V, O);
-    a11.intoMemorySegment(t, t0 + 4 * V, O);
-    a12.intoMemorySegment(t, t0 + 5 * V, O);
-    a20.intoMemorySegment(t, t0 + 6 * V, O);
-    a21.intoMemorySegment(t, t0 + 7 * V, O);
-    a22.intoMemorySegment(t, t0 + 8 * V, O);
-    a30.intoMemorySegment(t, t0 + 9 * V, O);
-    a31.intoMemorySegment(t, t0 + 10 * V, O);
-    a32.intoMemorySegment(t, t0 + 11 * V, O);
+    a10.intoMemorySegment(t, t0 + V, O);
+    a20.intoMemorySegment(t, t0 + 2 * V, O);
+    a30.intoMemorySegment(t, t0 + 3 * V, O);
+    a40.intoMemorySegment(t, t0 + 4 * V, O);
+    a50.intoMemorySegment(t, t0 + 5 * V, O);
   }
 
-  private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t7x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
-    FloatVector a01 = FloatVector.zero(S);
-    FloatVector a02 = FloatVector.zero(S);
-    FloatVector a03 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
-    FloatVector a11 = FloatVector.zero(S);
-    FloatVector a12 = FloatVector.zero(S);
-    FloatVector a13 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
-    FloatVector a21 = FloatVector.zero(S);
-    FloatVector a22 = FloatVector.zero(S);
-    FloatVector a23 = FloatVector.zero(S);
     FloatVector a30 = FloatVector.zero(S);
-    FloatVector a31 = FloatVector.zero(S);
-    FloatVector a32 = FloatVector.zero(S);
-    FloatVector a33 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a60 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      a01 = x0.fma(r2, a01);
-      a02 = x0.fma(r3, a02);
-      a03 = x0.fma(r4, a03);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
-      a11 = x1.fma(r2, a11);
-      a12 = x1.fma(r3, a12);
-      a13 = x1.fma(r4, a13);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
       a20 = x2.fma(r1, a20);
-      a21 = x2.fma(r2, a21);
-      a22 = x2.fma(r3, a22);
-      a23 = x2.fma(r4, a23);
       FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
       a30 = x3.fma(r1, a30);
-      a31 = x3.fma(r2, a31);
-      a32 = x3.fma(r3, a32);
-      a33 = x3.fma(r4, a33);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      FloatVector x6 = FloatVector.fromMemorySegment(S, l, l0 + 6 * lm, O);
+      a60 = x6.fma(r1, a60);
       l0 += V;
       r0 += rc;
     }
     a00.intoMemorySegment(t, t0, O);
-    a01.intoMemorySegment(t, t0 + V, O);
-    a02.intoMemorySegment(t, t0 + 2 * V, O);
-    a03.intoMemorySegment(t, t0 + 3 * V, O);
-    a10.intoMemorySegment(t, t0 + 4 * V, O);
-    a11.intoMemorySegment(t, t0 + 5 * V, O);
-    a12.intoMemorySegment(t, t0 + 6 * V, O);
-    a13.intoMemorySegment(t, t0 + 7 * V, O);
-    a20.intoMemorySegment(t, t0 + 8 * V, O);
-    a21.intoMemorySegment(t, t0 + 9 * V, O);
-    a22.intoMemorySegment(t, t0 + 10 * V, O);
-    a23.intoMemorySegment(t, t0 + 11 * V, O);
-    a30.intoMemorySegment(t, t0 + 12 * V, O);
-    a31.intoMemorySegment(t, t0 + 13 * V, O);
-    a32.intoMemorySegment(t, t0 + 14 * V, O);
-    a33.intoMemorySegment(t, t0 + 15 * V, O);
+    a10.intoMemorySegment(t, t0 + V, O);
+    a20.intoMemorySegment(t, t0 + 2 * V, O);
+    a30.intoMemorySegment(t, t0 + 3 * V, O);
+    a40.intoMemorySegment(t, t0 + 4 * V, O);
+    a50.intoMemorySegment(t, t0 + 5 * V, O);
+    a60.intoMemorySegment(t, t0 + 6 * V, O);
   }
 
   private static void t8x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
@@ -408,7 +254,7 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
       a20 = x2.fma(r1, a20);
@@ -435,6 +281,265 @@ final class DotTile {
     a70.intoMemorySegment(t, t0 + 7 * V, O);
   }
 
+  private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+  }
+
+  private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+  }
+
+  private static void t3x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+    a20.intoMemorySegment(t, t0 + 4 * V, O);
+    a21.intoMemorySegment(t, t0 + 5 * V, O);
+  }
+
+  private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+    a20.intoMemorySegment(t, t0 + 4 * V, O);
+    a21.intoMemorySegment(t, t0 + 5 * V, O);
+    a30.intoMemorySegment(t, t0 + 6 * V, O);
+    a31.intoMemorySegment(t, t0 + 7 * V, O);
+  }
+
+  private static void t5x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+    a20.intoMemorySegment(t, t0 + 4 * V, O);
+    a21.intoMemorySegment(t, t0 + 5 * V, O);
+    a30.intoMemorySegment(t, t0 + 6 * V, O);
+    a31.intoMemorySegment(t, t0 + 7 * V, O);
+    a40.intoMemorySegment(t, t0 + 8 * V, O);
+    a41.intoMemorySegment(t, t0 + 9 * V, O);
+  }
+
+  private static void t6x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+    a20.intoMemorySegment(t, t0 + 4 * V, O);
+    a21.intoMemorySegment(t, t0 + 5 * V, O);
+    a30.intoMemorySegment(t, t0 + 6 * V, O);
+    a31.intoMemorySegment(t, t0 + 7 * V, O);
+    a40.intoMemorySegment(t, t0 + 8 * V, O);
+    a41.intoMemorySegment(t, t0 + 9 * V, O);
+    a50.intoMemorySegment(t, t0 + 10 * V, O);
+    a51.intoMemorySegment(t, t0 + 11 * V, O);
+  }
+
+  private static void t7x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    FloatVector a60 = FloatVector.zero(S);
+    FloatVector a61 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      FloatVector x6 = FloatVector.fromMemorySegment(S, l, l0 + 6 * lm, O);
+      a60 = x6.fma(r1, a60);
+      a61 = x6.fma(r2, a61);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a10.intoMemorySegment(t, t0 + 2 * V, O);
+    a11.intoMemorySegment(t, t0 + 3 * V, O);
+    a20.intoMemorySegment(t, t0 + 4 * V, O);
+    a21.intoMemorySegment(t, t0 + 5 * V, O);
+    a30.intoMemorySegment(t, t0 + 6 * V, O);
+    a31.intoMemorySegment(t, t0 + 7 * V, O);
+    a40.intoMemorySegment(t, t0 + 8 * V, O);
+    a41.intoMemorySegment(t, t0 + 9 * V, O);
+    a50.intoMemorySegment(t, t0 + 10 * V, O);
+    a51.intoMemorySegment(t, t0 + 11 * V, O);
+    a60.intoMemorySegment(t, t0 + 12 * V, O);
+    a61.intoMemorySegment(t, t0 + 13 * V, O);
+  }
+
   private static void t8x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
@@ -454,11 +559,11 @@ final class DotTile {
     FloatVector a71 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + 1 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
-      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + 1 * lm, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
       a10 = x1.fma(r1, a10);
       a11 = x1.fma(r2, a11);
       FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
@@ -498,5 +603,1603 @@ final class DotTile {
     a61.intoMemorySegment(t, t0 + 13 * V, O);
     a70.intoMemorySegment(t, t0 + 14 * V, O);
     a71.intoMemorySegment(t, t0 + 15 * V, O);
+  }
+
+  private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+  }
+
+  private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+  }
+
+  private static void t3x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+  }
+
+  private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+    a30.intoMemorySegment(t, t0 + 9 * V, O);
+    a31.intoMemorySegment(t, t0 + 10 * V, O);
+    a32.intoMemorySegment(t, t0 + 11 * V, O);
+  }
+
+  private static void t5x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+    a30.intoMemorySegment(t, t0 + 9 * V, O);
+    a31.intoMemorySegment(t, t0 + 10 * V, O);
+    a32.intoMemorySegment(t, t0 + 11 * V, O);
+    a40.intoMemorySegment(t, t0 + 12 * V, O);
+    a41.intoMemorySegment(t, t0 + 13 * V, O);
+    a42.intoMemorySegment(t, t0 + 14 * V, O);
+  }
+
+  private static void t6x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    FloatVector a52 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      a52 = x5.fma(r3, a52);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+    a30.intoMemorySegment(t, t0 + 9 * V, O);
+    a31.intoMemorySegment(t, t0 + 10 * V, O);
+    a32.intoMemorySegment(t, t0 + 11 * V, O);
+    a40.intoMemorySegment(t, t0 + 12 * V, O);
+    a41.intoMemorySegment(t, t0 + 13 * V, O);
+    a42.intoMemorySegment(t, t0 + 14 * V, O);
+    a50.intoMemorySegment(t, t0 + 15 * V, O);
+    a51.intoMemorySegment(t, t0 + 16 * V, O);
+    a52.intoMemorySegment(t, t0 + 17 * V, O);
+  }
+
+  private static void t7x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    FloatVector a52 = FloatVector.zero(S);
+    FloatVector a60 = FloatVector.zero(S);
+    FloatVector a61 = FloatVector.zero(S);
+    FloatVector a62 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      a52 = x5.fma(r3, a52);
+      FloatVector x6 = FloatVector.fromMemorySegment(S, l, l0 + 6 * lm, O);
+      a60 = x6.fma(r1, a60);
+      a61 = x6.fma(r2, a61);
+      a62 = x6.fma(r3, a62);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+    a30.intoMemorySegment(t, t0 + 9 * V, O);
+    a31.intoMemorySegment(t, t0 + 10 * V, O);
+    a32.intoMemorySegment(t, t0 + 11 * V, O);
+    a40.intoMemorySegment(t, t0 + 12 * V, O);
+    a41.intoMemorySegment(t, t0 + 13 * V, O);
+    a42.intoMemorySegment(t, t0 + 14 * V, O);
+    a50.intoMemorySegment(t, t0 + 15 * V, O);
+    a51.intoMemorySegment(t, t0 + 16 * V, O);
+    a52.intoMemorySegment(t, t0 + 17 * V, O);
+    a60.intoMemorySegment(t, t0 + 18 * V, O);
+    a61.intoMemorySegment(t, t0 + 19 * V, O);
+    a62.intoMemorySegment(t, t0 + 20 * V, O);
+  }
+
+  private static void t8x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    FloatVector a52 = FloatVector.zero(S);
+    FloatVector a60 = FloatVector.zero(S);
+    FloatVector a61 = FloatVector.zero(S);
+    FloatVector a62 = FloatVector.zero(S);
+    FloatVector a70 = FloatVector.zero(S);
+    FloatVector a71 = FloatVector.zero(S);
+    FloatVector a72 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      a52 = x5.fma(r3, a52);
+      FloatVector x6 = FloatVector.fromMemorySegment(S, l, l0 + 6 * lm, O);
+      a60 = x6.fma(r1, a60);
+      a61 = x6.fma(r2, a61);
+      a62 = x6.fma(r3, a62);
+      FloatVector x7 = FloatVector.fromMemorySegment(S, l, l0 + 7 * lm, O);
+      a70 = x7.fma(r1, a70);
+      a71 = x7.fma(r2, a71);
+      a72 = x7.fma(r3, a72);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a10.intoMemorySegment(t, t0 + 3 * V, O);
+    a11.intoMemorySegment(t, t0 + 4 * V, O);
+    a12.intoMemorySegment(t, t0 + 5 * V, O);
+    a20.intoMemorySegment(t, t0 + 6 * V, O);
+    a21.intoMemorySegment(t, t0 + 7 * V, O);
+    a22.intoMemorySegment(t, t0 + 8 * V, O);
+    a30.intoMemorySegment(t, t0 + 9 * V, O);
+    a31.intoMemorySegment(t, t0 + 10 * V, O);
+    a32.intoMemorySegment(t, t0 + 11 * V, O);
+    a40.intoMemorySegment(t, t0 + 12 * V, O);
+    a41.intoMemorySegment(t, t0 + 13 * V, O);
+    a42.intoMemorySegment(t, t0 + 14 * V, O);
+    a50.intoMemorySegment(t, t0 + 15 * V, O);
+    a51.intoMemorySegment(t, t0 + 16 * V, O);
+    a52.intoMemorySegment(t, t0 + 17 * V, O);
+    a60.intoMemorySegment(t, t0 + 18 * V, O);
+    a61.intoMemorySegment(t, t0 + 19 * V, O);
+    a62.intoMemorySegment(t, t0 + 20 * V, O);
+    a70.intoMemorySegment(t, t0 + 21 * V, O);
+    a71.intoMemorySegment(t, t0 + 22 * V, O);
+    a72.intoMemorySegment(t, t0 + 23 * V, O);
+  }
+
+  private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+  }
+
+  private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a10.intoMemorySegment(t, t0 + 4 * V, O);
+    a11.intoMemorySegment(t, t0 + 5 * V, O);
+    a12.intoMemorySegment(t, t0 + 6 * V, O);
+    a13.intoMemorySegment(t, t0 + 7 * V, O);
+  }
+
+  private static void t3x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a10.intoMemorySegment(t, t0 + 4 * V, O);
+    a11.intoMemorySegment(t, t0 + 5 * V, O);
+    a12.intoMemorySegment(t, t0 + 6 * V, O);
+    a13.intoMemorySegment(t, t0 + 7 * V, O);
+    a20.intoMemorySegment(t, t0 + 8 * V, O);
+    a21.intoMemorySegment(t, t0 + 9 * V, O);
+    a22.intoMemorySegment(t, t0 + 10 * V, O);
+    a23.intoMemorySegment(t, t0 + 11 * V, O);
+  }
+
+  private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      a03 = x0.fma(r4, a03);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      a13 = x1.fma(r4, a13);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      a23 = x2.fma(r4, a23);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      a33 = x3.fma(r4, a33);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a10.intoMemorySegment(t, t0 + 4 * V, O);
+    a11.intoMemorySegment(t, t0 + 5 * V, O);
+    a12.intoMemorySegment(t, t0 + 6 * V, O);
+    a13.intoMemorySegment(t, t0 + 7 * V, O);
+    a20.intoMemorySegment(t, t0 + 8 * V, O);
+    a21.intoMemorySegment(t, t0 + 9 * V, O);
+    a22.intoMemorySegment(t, t0 + 10 * V, O);
+    a23.intoMemorySegment(t, t0 + 11 * V, O);
+    a30.intoMemorySegment(t, t0 + 12 * V, O);
+    a31.intoMemorySegment(t, t0 + 13 * V, O);
+    a32.intoMemorySegment(t, t0 + 14 * V, O);
+    a33.intoMemorySegment(t, t0 + 15 * V, O);
+  }
+
+  private static void t5x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    FloatVector a43 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      a03 = x0.fma(r4, a03);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      a13 = x1.fma(r4, a13);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      a23 = x2.fma(r4, a23);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      a33 = x3.fma(r4, a33);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      a43 = x4.fma(r4, a43);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a10.intoMemorySegment(t, t0 + 4 * V, O);
+    a11.intoMemorySegment(t, t0 + 5 * V, O);
+    a12.intoMemorySegment(t, t0 + 6 * V, O);
+    a13.intoMemorySegment(t, t0 + 7 * V, O);
+    a20.intoMemorySegment(t, t0 + 8 * V, O);
+    a21.intoMemorySegment(t, t0 + 9 * V, O);
+    a22.intoMemorySegment(t, t0 + 10 * V, O);
+    a23.intoMemorySegment(t, t0 + 11 * V, O);
+    a30.intoMemorySegment(t, t0 + 12 * V, O);
+    a31.intoMemorySegment(t, t0 + 13 * V, O);
+    a32.intoMemorySegment(t, t0 + 14 * V, O);
+    a33.intoMemorySegment(t, t0 + 15 * V, O);
+    a40.intoMemorySegment(t, t0 + 16 * V, O);
+    a41.intoMemorySegment(t, t0 + 17 * V, O);
+    a42.intoMemorySegment(t, t0 + 18 * V, O);
+    a43.intoMemorySegment(t, t0 + 19 * V, O);
+  }
+
+  private static void t6x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
+    FloatVector a40 = FloatVector.zero(S);
+    FloatVector a41 = FloatVector.zero(S);
+    FloatVector a42 = FloatVector.zero(S);
+    FloatVector a43 = FloatVector.zero(S);
+    FloatVector a50 = FloatVector.zero(S);
+    FloatVector a51 = FloatVector.zero(S);
+    FloatVector a52 = FloatVector.zero(S);
+    FloatVector a53 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      a00 = x0.fma(r1, a00);
+      a01 = x0.fma(r2, a01);
+      a02 = x0.fma(r3, a02);
+      a03 = x0.fma(r4, a03);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      a10 = x1.fma(r1, a10);
+      a11 = x1.fma(r2, a11);
+      a12 = x1.fma(r3, a12);
+      a13 = x1.fma(r4, a13);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      a20 = x2.fma(r1, a20);
+      a21 = x2.fma(r2, a21);
+      a22 = x2.fma(r3, a22);
+      a23 = x2.fma(r4, a23);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      a30 = x3.fma(r1, a30);
+      a31 = x3.fma(r2, a31);
+      a32 = x3.fma(r3, a32);
+      a33 = x3.fma(r4, a33);
+      FloatVector x4 = FloatVector.fromMemorySegment(S, l, l0 + 4 * lm, O);
+      a40 = x4.fma(r1, a40);
+      a41 = x4.fma(r2, a41);
+      a42 = x4.fma(r3, a42);
+      a43 = x4.fma(r4, a43);
+      FloatVector x5 = FloatVector.fromMemorySegment(S, l, l0 + 5 * lm, O);
+      a50 = x5.fma(r1, a50);
+      a51 = x5.fma(r2, a51);
+      a52 = x5.fma(r3, a52);
+      a53 = x5.fma(r4, a53);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a10.intoMemorySegment(t, t0 + 4 * V, O);
+    a11.intoMemorySegment(t, t0 + 5 * V, O);
+    a12.intoMemorySegment(t, t0 + 6 * V, O);
+    a13.intoMemorySegment(t, t0 + 7 * V, O);
+    a20.intoMemorySegment(t, t0 + 8 * V, O);
+    a21.intoMemorySegment(t, t0 + 9 * V, O);
+    a22.intoMemorySegment(t, t0 + 10 * V, O);
+    a23.intoMemorySegment(t, t0 + 11 * V, O);
+    a30.intoMemorySegment(t, t0 + 12 * V, O);
+    a31.intoMemorySegment(t, t0 + 13 * V, O);
+    a32.intoMemorySegment(t, t0 + 14 * V, O);
+    a33.intoMemorySegment(t, t0 + 15 * V, O);
+    a40.intoMemorySegment(t, t0 + 16 * V, O);
+    a41.intoMemorySegment(t, t0 + 17 * V, O);
+    a42.intoMemorySegment(t, t0 + 18 * V, O);
+    a43.intoMemorySegment(t, t0 + 19 * V, O);
+    a50.intoMemorySegment(t, t0 + 20 * V, O);
+    a51.intoMemorySegment(t, t0 + 21 * V, O);
+    a52.intoMemorySegment(t, t0 + 22 * V, O);
+    a53.intoMemorySegment(t, t0 + 23 * V, O);
+  }
+
+  private static void t1x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+  }
+
+  private static void t2x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a10.intoMemorySegment(t, t0 + 5 * V, O);
+    a11.intoMemorySegment(t, t0 + 6 * V, O);
+    a12.intoMemorySegment(t, t0 + 7 * V, O);
+    a13.intoMemorySegment(t, t0 + 8 * V, O);
+    a14.intoMemorySegment(t, t0 + 9 * V, O);
+  }
+
+  private static void t3x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a10.intoMemorySegment(t, t0 + 5 * V, O);
+    a11.intoMemorySegment(t, t0 + 6 * V, O);
+    a12.intoMemorySegment(t, t0 + 7 * V, O);
+    a13.intoMemorySegment(t, t0 + 8 * V, O);
+    a14.intoMemorySegment(t, t0 + 9 * V, O);
+    a20.intoMemorySegment(t, t0 + 10 * V, O);
+    a21.intoMemorySegment(t, t0 + 11 * V, O);
+    a22.intoMemorySegment(t, t0 + 12 * V, O);
+    a23.intoMemorySegment(t, t0 + 13 * V, O);
+    a24.intoMemorySegment(t, t0 + 14 * V, O);
+  }
+
+  private static void t4x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
+    FloatVector a34 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      a30 = x3.fma(r1, a30);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      a31 = x3.fma(r2, a31);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      a32 = x3.fma(r3, a32);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      a33 = x3.fma(r4, a33);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      a34 = x3.fma(r5, a34);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a10.intoMemorySegment(t, t0 + 5 * V, O);
+    a11.intoMemorySegment(t, t0 + 6 * V, O);
+    a12.intoMemorySegment(t, t0 + 7 * V, O);
+    a13.intoMemorySegment(t, t0 + 8 * V, O);
+    a14.intoMemorySegment(t, t0 + 9 * V, O);
+    a20.intoMemorySegment(t, t0 + 10 * V, O);
+    a21.intoMemorySegment(t, t0 + 11 * V, O);
+    a22.intoMemorySegment(t, t0 + 12 * V, O);
+    a23.intoMemorySegment(t, t0 + 13 * V, O);
+    a24.intoMemorySegment(t, t0 + 14 * V, O);
+    a30.intoMemorySegment(t, t0 + 15 * V, O);
+    a31.intoMemorySegment(t, t0 + 16 * V, O);
+    a32.intoMemorySegment(t, t0 + 17 * V, O);
+    a33.intoMemorySegment(t, t0 + 18 * V, O);
+    a34.intoMemorySegment(t, t0 + 19 * V, O);
+  }
+
+  private static void t1x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+  }
+
+  private static void t2x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a10.intoMemorySegment(t, t0 + 6 * V, O);
+    a11.intoMemorySegment(t, t0 + 7 * V, O);
+    a12.intoMemorySegment(t, t0 + 8 * V, O);
+    a13.intoMemorySegment(t, t0 + 9 * V, O);
+    a14.intoMemorySegment(t, t0 + 10 * V, O);
+    a15.intoMemorySegment(t, t0 + 11 * V, O);
+  }
+
+  private static void t3x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    FloatVector a25 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      a25 = x2.fma(r6, a25);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a10.intoMemorySegment(t, t0 + 6 * V, O);
+    a11.intoMemorySegment(t, t0 + 7 * V, O);
+    a12.intoMemorySegment(t, t0 + 8 * V, O);
+    a13.intoMemorySegment(t, t0 + 9 * V, O);
+    a14.intoMemorySegment(t, t0 + 10 * V, O);
+    a15.intoMemorySegment(t, t0 + 11 * V, O);
+    a20.intoMemorySegment(t, t0 + 12 * V, O);
+    a21.intoMemorySegment(t, t0 + 13 * V, O);
+    a22.intoMemorySegment(t, t0 + 14 * V, O);
+    a23.intoMemorySegment(t, t0 + 15 * V, O);
+    a24.intoMemorySegment(t, t0 + 16 * V, O);
+    a25.intoMemorySegment(t, t0 + 17 * V, O);
+  }
+
+  private static void t4x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    FloatVector a25 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
+    FloatVector a34 = FloatVector.zero(S);
+    FloatVector a35 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector x3 = FloatVector.fromMemorySegment(S, l, l0 + 3 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      a30 = x3.fma(r1, a30);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      a31 = x3.fma(r2, a31);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      a32 = x3.fma(r3, a32);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      a33 = x3.fma(r4, a33);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      a34 = x3.fma(r5, a34);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      a25 = x2.fma(r6, a25);
+      a35 = x3.fma(r6, a35);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a10.intoMemorySegment(t, t0 + 6 * V, O);
+    a11.intoMemorySegment(t, t0 + 7 * V, O);
+    a12.intoMemorySegment(t, t0 + 8 * V, O);
+    a13.intoMemorySegment(t, t0 + 9 * V, O);
+    a14.intoMemorySegment(t, t0 + 10 * V, O);
+    a15.intoMemorySegment(t, t0 + 11 * V, O);
+    a20.intoMemorySegment(t, t0 + 12 * V, O);
+    a21.intoMemorySegment(t, t0 + 13 * V, O);
+    a22.intoMemorySegment(t, t0 + 14 * V, O);
+    a23.intoMemorySegment(t, t0 + 15 * V, O);
+    a24.intoMemorySegment(t, t0 + 16 * V, O);
+    a25.intoMemorySegment(t, t0 + 17 * V, O);
+    a30.intoMemorySegment(t, t0 + 18 * V, O);
+    a31.intoMemorySegment(t, t0 + 19 * V, O);
+    a32.intoMemorySegment(t, t0 + 20 * V, O);
+    a33.intoMemorySegment(t, t0 + 21 * V, O);
+    a34.intoMemorySegment(t, t0 + 22 * V, O);
+    a35.intoMemorySegment(t, t0 + 23 * V, O);
+  }
+
+  private static void t1x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+  }
+
+  private static void t2x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a16 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      a16 = x1.fma(r7, a16);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+    a10.intoMemorySegment(t, t0 + 7 * V, O);
+    a11.intoMemorySegment(t, t0 + 8 * V, O);
+    a12.intoMemorySegment(t, t0 + 9 * V, O);
+    a13.intoMemorySegment(t, t0 + 10 * V, O);
+    a14.intoMemorySegment(t, t0 + 11 * V, O);
+    a15.intoMemorySegment(t, t0 + 12 * V, O);
+    a16.intoMemorySegment(t, t0 + 13 * V, O);
+  }
+
+  private static void t3x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a16 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    FloatVector a25 = FloatVector.zero(S);
+    FloatVector a26 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      a25 = x2.fma(r6, a25);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      a16 = x1.fma(r7, a16);
+      a26 = x2.fma(r7, a26);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+    a10.intoMemorySegment(t, t0 + 7 * V, O);
+    a11.intoMemorySegment(t, t0 + 8 * V, O);
+    a12.intoMemorySegment(t, t0 + 9 * V, O);
+    a13.intoMemorySegment(t, t0 + 10 * V, O);
+    a14.intoMemorySegment(t, t0 + 11 * V, O);
+    a15.intoMemorySegment(t, t0 + 12 * V, O);
+    a16.intoMemorySegment(t, t0 + 13 * V, O);
+    a20.intoMemorySegment(t, t0 + 14 * V, O);
+    a21.intoMemorySegment(t, t0 + 15 * V, O);
+    a22.intoMemorySegment(t, t0 + 16 * V, O);
+    a23.intoMemorySegment(t, t0 + 17 * V, O);
+    a24.intoMemorySegment(t, t0 + 18 * V, O);
+    a25.intoMemorySegment(t, t0 + 19 * V, O);
+    a26.intoMemorySegment(t, t0 + 20 * V, O);
+  }
+
+  private static void t1x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    FloatVector a07 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      a07 = x0.fma(r8, a07);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+    a07.intoMemorySegment(t, t0 + 7 * V, O);
+  }
+
+  private static void t2x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    FloatVector a07 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a16 = FloatVector.zero(S);
+    FloatVector a17 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      a16 = x1.fma(r7, a16);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      a07 = x0.fma(r8, a07);
+      a17 = x1.fma(r8, a17);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+    a07.intoMemorySegment(t, t0 + 7 * V, O);
+    a10.intoMemorySegment(t, t0 + 8 * V, O);
+    a11.intoMemorySegment(t, t0 + 9 * V, O);
+    a12.intoMemorySegment(t, t0 + 10 * V, O);
+    a13.intoMemorySegment(t, t0 + 11 * V, O);
+    a14.intoMemorySegment(t, t0 + 12 * V, O);
+    a15.intoMemorySegment(t, t0 + 13 * V, O);
+    a16.intoMemorySegment(t, t0 + 14 * V, O);
+    a17.intoMemorySegment(t, t0 + 15 * V, O);
+  }
+
+  private static void t3x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a04 = FloatVector.zero(S);
+    FloatVector a05 = FloatVector.zero(S);
+    FloatVector a06 = FloatVector.zero(S);
+    FloatVector a07 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a14 = FloatVector.zero(S);
+    FloatVector a15 = FloatVector.zero(S);
+    FloatVector a16 = FloatVector.zero(S);
+    FloatVector a17 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a24 = FloatVector.zero(S);
+    FloatVector a25 = FloatVector.zero(S);
+    FloatVector a26 = FloatVector.zero(S);
+    FloatVector a27 = FloatVector.zero(S);
+    for (int c = 0; c < chunks; c++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
+      FloatVector x1 = FloatVector.fromMemorySegment(S, l, l0 + lm, O);
+      FloatVector x2 = FloatVector.fromMemorySegment(S, l, l0 + 2 * lm, O);
+      FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
+      a00 = x0.fma(r1, a00);
+      a10 = x1.fma(r1, a10);
+      a20 = x2.fma(r1, a20);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      a01 = x0.fma(r2, a01);
+      a11 = x1.fma(r2, a11);
+      a21 = x2.fma(r2, a21);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      a02 = x0.fma(r3, a02);
+      a12 = x1.fma(r3, a12);
+      a22 = x2.fma(r3, a22);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      a03 = x0.fma(r4, a03);
+      a13 = x1.fma(r4, a13);
+      a23 = x2.fma(r4, a23);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      a04 = x0.fma(r5, a04);
+      a14 = x1.fma(r5, a14);
+      a24 = x2.fma(r5, a24);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      a05 = x0.fma(r6, a05);
+      a15 = x1.fma(r6, a15);
+      a25 = x2.fma(r6, a25);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      a06 = x0.fma(r7, a06);
+      a16 = x1.fma(r7, a16);
+      a26 = x2.fma(r7, a26);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      a07 = x0.fma(r8, a07);
+      a17 = x1.fma(r8, a17);
+      a27 = x2.fma(r8, a27);
+      l0 += V;
+      r0 += rc;
+    }
+    a00.intoMemorySegment(t, t0, O);
+    a01.intoMemorySegment(t, t0 + V, O);
+    a02.intoMemorySegment(t, t0 + 2 * V, O);
+    a03.intoMemorySegment(t, t0 + 3 * V, O);
+    a04.intoMemorySegment(t, t0 + 4 * V, O);
+    a05.intoMemorySegment(t, t0 + 5 * V, O);
+    a06.intoMemorySegment(t, t0 + 6 * V, O);
+    a07.intoMemorySegment(t, t0 + 7 * V, O);
+    a10.intoMemorySegment(t, t0 + 8 * V, O);
+    a11.intoMemorySegment(t, t0 + 9 * V, O);
+    a12.intoMemorySegment(t, t0 + 10 * V, O);
+    a13.intoMemorySegment(t, t0 + 11 * V, O);
+    a14.intoMemorySegment(t, t0 + 12 * V, O);
+    a15.intoMemorySegment(t, t0 + 13 * V, O);
+    a16.intoMemorySegment(t, t0 + 14 * V, O);
+    a17.intoMemorySegment(t, t0 + 15 * V, O);
+    a20.intoMemorySegment(t, t0 + 16 * V, O);
+    a21.intoMemorySegment(t, t0 + 17 * V, O);
+    a22.intoMemorySegment(t, t0 + 18 * V, O);
+    a23.intoMemorySegment(t, t0 + 19 * V, O);
+    a24.intoMemorySegment(t, t0 + 20 * V, O);
+    a25.intoMemorySegment(t, t0 + 21 * V, O);
+    a26.intoMemorySegment(t, t0 + 22 * V, O);
+    a27.intoMemorySegment(t, t0 + 23 * V, O);
   }
 }

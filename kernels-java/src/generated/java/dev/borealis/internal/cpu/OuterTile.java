@@ -24,43 +24,46 @@ final class OuterTile {
 
   /** Calls the method for a tile size. */
   static void run(int rows, int vectors, MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
-    switch (rows * 8 + vectors) {
-      case 9 -> t1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 10 -> t1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 11 -> t1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 12 -> t1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 17 -> t2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 18 -> t2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 19 -> t2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 20 -> t2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 25 -> t3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 26 -> t3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 27 -> t3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 28 -> t3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 33 -> t4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 34 -> t4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 35 -> t4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 36 -> t4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 41 -> t5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 42 -> t5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 43 -> t5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 44 -> t5x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 49 -> t6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 50 -> t6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 51 -> t6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
-      case 52 -> t6x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);
+    switch (rows * 8 + vectors + (add ? 64 : 0)) {
+      case 9 -> set1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 10 -> set1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 11 -> set1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 12 -> set1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 17 -> set2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 18 -> set2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 19 -> set2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 20 -> set2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 25 -> set3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 26 -> set3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 27 -> set3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 28 -> set3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 33 -> set4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 34 -> set4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 35 -> set4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 36 -> set4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 73 -> add1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 74 -> add1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 75 -> add1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 76 -> add1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 81 -> add2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 82 -> add2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 83 -> add2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 84 -> add2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 89 -> add3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 90 -> add3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 91 -> add3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 92 -> add3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 97 -> add4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 98 -> add4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 99 -> add4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
+      case 100 -> add4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);
       default -> throw new AssertionError(rows + " x " + vectors);
     }
   }
 
-  private static void t1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    FloatVector a00;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-    } else {
-      a00 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
     long lr0 = l0;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -72,21 +75,14 @@ final class OuterTile {
     a00.intoMemorySegment(c, cr0, O);
   }
 
-  private static void t1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    FloatVector a00;
-    FloatVector a01;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
     long lr0 = l0;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
       a01 = x0.fma(p2, a01);
@@ -97,24 +93,15 @@ final class OuterTile {
     a01.intoMemorySegment(c, cr0 + V, O);
   }
 
-  private static void t1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
     long lr0 = l0;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
@@ -128,27 +115,16 @@ final class OuterTile {
     a02.intoMemorySegment(c, cr0 + 2 * V, O);
   }
 
-  private static void t1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
     long lr0 = l0;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -165,20 +141,13 @@ final class OuterTile {
     a03.intoMemorySegment(c, cr0 + 3 * V, O);
   }
 
-  private static void t2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    FloatVector a00;
-    FloatVector a10;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-    }
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -193,29 +162,18 @@ final class OuterTile {
     a10.intoMemorySegment(c, cr1, O);
   }
 
-  private static void t2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a10;
-    FloatVector a11;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-    }
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
       a01 = x0.fma(p2, a01);
@@ -232,35 +190,20 @@ final class OuterTile {
     a11.intoMemorySegment(c, cr1 + V, O);
   }
 
-  private static void t2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-    }
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
@@ -282,41 +225,22 @@ final class OuterTile {
     a12.intoMemorySegment(c, cr1 + 2 * V, O);
   }
 
-  private static void t2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a13;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a13 = FloatVector.zero(S);
-    }
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -343,24 +267,15 @@ final class OuterTile {
     a13.intoMemorySegment(c, cr1 + 3 * V, O);
   }
 
-  private static void t3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
-    FloatVector a00;
-    FloatVector a10;
-    FloatVector a20;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -380,37 +295,22 @@ final class OuterTile {
     a20.intoMemorySegment(c, cr2, O);
   }
 
-  private static void t3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a20;
-    FloatVector a21;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
       a01 = x0.fma(p2, a01);
@@ -433,46 +333,25 @@ final class OuterTile {
     a21.intoMemorySegment(c, cr2 + V, O);
   }
 
-  private static void t3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
@@ -502,55 +381,28 @@ final class OuterTile {
     a22.intoMemorySegment(c, cr2 + 2 * V, O);
   }
 
-  private static void t3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a13;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a23;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a13 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a23 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -587,28 +439,17 @@ final class OuterTile {
     a23.intoMemorySegment(c, cr2 + 3 * V, O);
   }
 
-  private static void t4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    FloatVector a00;
-    FloatVector a10;
-    FloatVector a20;
-    FloatVector a30;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
@@ -633,45 +474,26 @@ final class OuterTile {
     a30.intoMemorySegment(c, cr3, O);
   }
 
-  private static void t4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a30;
-    FloatVector a31;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
       a01 = x0.fma(p2, a01);
@@ -700,57 +522,30 @@ final class OuterTile {
     a31.intoMemorySegment(c, cr3 + V, O);
   }
 
-  private static void t4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
@@ -788,69 +583,34 @@ final class OuterTile {
     a32.intoMemorySegment(c, cr3 + 2 * V, O);
   }
 
-  private static void t4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a13;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a23;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    FloatVector a33;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-      a33 = FloatVector.fromMemorySegment(S, c, cr3 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a13 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a23 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-      a33 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.zero(S);
+    FloatVector a01 = FloatVector.zero(S);
+    FloatVector a02 = FloatVector.zero(S);
+    FloatVector a03 = FloatVector.zero(S);
+    FloatVector a10 = FloatVector.zero(S);
+    FloatVector a11 = FloatVector.zero(S);
+    FloatVector a12 = FloatVector.zero(S);
+    FloatVector a13 = FloatVector.zero(S);
+    FloatVector a20 = FloatVector.zero(S);
+    FloatVector a21 = FloatVector.zero(S);
+    FloatVector a22 = FloatVector.zero(S);
+    FloatVector a23 = FloatVector.zero(S);
+    FloatVector a30 = FloatVector.zero(S);
+    FloatVector a31 = FloatVector.zero(S);
+    FloatVector a32 = FloatVector.zero(S);
+    FloatVector a33 = FloatVector.zero(S);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -897,35 +657,397 @@ final class OuterTile {
     a33.intoMemorySegment(c, cr3 + 3 * V, O);
   }
 
-  private static void t5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    long lr0 = l0;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      lr0 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+  }
+
+  private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    long lr0 = l0;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      lr0 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+  }
+
+  private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    long lr0 = l0;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      lr0 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+  }
+
+  private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
+    long lr0 = l0;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      a03 = x0.fma(p4, a03);
+      lr0 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+    a03.intoMemorySegment(c, cr0 + 3 * V, O);
+  }
+
+  private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      lr1 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a10.intoMemorySegment(c, cr1, O);
+  }
+
+  private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      lr1 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+  }
+
+  private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      a12 = x1.fma(p3, a12);
+      lr1 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+    a12.intoMemorySegment(c, cr1 + 2 * V, O);
+  }
+
+  private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    FloatVector a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      a03 = x0.fma(p4, a03);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      a12 = x1.fma(p3, a12);
+      a13 = x1.fma(p4, a13);
+      lr1 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+    a03.intoMemorySegment(c, cr0 + 3 * V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+    a12.intoMemorySegment(c, cr1 + 2 * V, O);
+    a13.intoMemorySegment(c, cr1 + 3 * V, O);
+  }
+
+  private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    long cr2 = c0 + 2 * cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    long lr2 = l0 + 2 * lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      lr1 += lk;
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
+      a20 = x2.fma(p1, a20);
+      lr2 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a20.intoMemorySegment(c, cr2, O);
+  }
+
+  private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    long cr2 = c0 + 2 * cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    long lr2 = l0 + 2 * lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      lr1 += lk;
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
+      a20 = x2.fma(p1, a20);
+      a21 = x2.fma(p2, a21);
+      lr2 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+    a20.intoMemorySegment(c, cr2, O);
+    a21.intoMemorySegment(c, cr2 + V, O);
+  }
+
+  private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    long cr2 = c0 + 2 * cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    FloatVector a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    long lr2 = l0 + 2 * lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      a12 = x1.fma(p3, a12);
+      lr1 += lk;
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
+      a20 = x2.fma(p1, a20);
+      a21 = x2.fma(p2, a21);
+      a22 = x2.fma(p3, a22);
+      lr2 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+    a12.intoMemorySegment(c, cr1 + 2 * V, O);
+    a20.intoMemorySegment(c, cr2, O);
+    a21.intoMemorySegment(c, cr2 + V, O);
+    a22.intoMemorySegment(c, cr2 + 2 * V, O);
+  }
+
+  private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
+    long cr2 = c0 + 2 * cm;
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    FloatVector a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    FloatVector a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
+    FloatVector a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
+    long lr0 = l0;
+    long lr1 = l0 + lm;
+    long lr2 = l0 + 2 * lm;
+    for (int k = 0; k < depth; k++) {
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
+      a00 = x0.fma(p1, a00);
+      a01 = x0.fma(p2, a01);
+      a02 = x0.fma(p3, a02);
+      a03 = x0.fma(p4, a03);
+      lr0 += lk;
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
+      a10 = x1.fma(p1, a10);
+      a11 = x1.fma(p2, a11);
+      a12 = x1.fma(p3, a12);
+      a13 = x1.fma(p4, a13);
+      lr1 += lk;
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
+      a20 = x2.fma(p1, a20);
+      a21 = x2.fma(p2, a21);
+      a22 = x2.fma(p3, a22);
+      a23 = x2.fma(p4, a23);
+      lr2 += lk;
+      p0 += pk;
+    }
+    a00.intoMemorySegment(c, cr0, O);
+    a01.intoMemorySegment(c, cr0 + V, O);
+    a02.intoMemorySegment(c, cr0 + 2 * V, O);
+    a03.intoMemorySegment(c, cr0 + 3 * V, O);
+    a10.intoMemorySegment(c, cr1, O);
+    a11.intoMemorySegment(c, cr1 + V, O);
+    a12.intoMemorySegment(c, cr1 + 2 * V, O);
+    a13.intoMemorySegment(c, cr1 + 3 * V, O);
+    a20.intoMemorySegment(c, cr2, O);
+    a21.intoMemorySegment(c, cr2 + V, O);
+    a22.intoMemorySegment(c, cr2 + 2 * V, O);
+    a23.intoMemorySegment(c, cr2 + 3 * V, O);
+  }
+
+  private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    long cr0 = c0;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    FloatVector a00;
-    FloatVector a10;
-    FloatVector a20;
-    FloatVector a30;
-    FloatVector a40;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -940,65 +1062,34 @@ final class OuterTile {
       FloatVector x3 = FloatVector.broadcast(S, l.get(F, lr3));
       a30 = x3.fma(p1, a30);
       lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      lr4 += lk;
       p0 += pk;
     }
     a00.intoMemorySegment(c, cr0, O);
     a10.intoMemorySegment(c, cr1, O);
     a20.intoMemorySegment(c, cr2, O);
     a30.intoMemorySegment(c, cr3, O);
-    a40.intoMemorySegment(c, cr4, O);
   }
 
-  private static void t5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a40;
-    FloatVector a41;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    FloatVector a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
+    FloatVector a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
       a01 = x0.fma(p2, a01);
@@ -1015,10 +1106,6 @@ final class OuterTile {
       a30 = x3.fma(p1, a30);
       a31 = x3.fma(p2, a31);
       lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      lr4 += lk;
       p0 += pk;
     }
     a00.intoMemorySegment(c, cr0, O);
@@ -1029,72 +1116,32 @@ final class OuterTile {
     a21.intoMemorySegment(c, cr2 + V, O);
     a30.intoMemorySegment(c, cr3, O);
     a31.intoMemorySegment(c, cr3 + V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
   }
 
-  private static void t5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    FloatVector a40;
-    FloatVector a41;
-    FloatVector a42;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-      a42 = FloatVector.fromMemorySegment(S, c, cr4 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-      a42 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    FloatVector a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
+    FloatVector a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
+    FloatVector a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
+    FloatVector a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
       a00 = x0.fma(p1, a00);
@@ -1116,11 +1163,6 @@ final class OuterTile {
       a31 = x3.fma(p2, a31);
       a32 = x3.fma(p3, a32);
       lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      a42 = x4.fma(p3, a42);
-      lr4 += lk;
       p0 += pk;
     }
     a00.intoMemorySegment(c, cr0, O);
@@ -1135,88 +1177,36 @@ final class OuterTile {
     a30.intoMemorySegment(c, cr3, O);
     a31.intoMemorySegment(c, cr3 + V, O);
     a32.intoMemorySegment(c, cr3 + 2 * V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
-    a42.intoMemorySegment(c, cr4 + 2 * V, O);
   }
 
-  private static void t5x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
+  private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
     long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
+    long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
     long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a13;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a23;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    FloatVector a33;
-    FloatVector a40;
-    FloatVector a41;
-    FloatVector a42;
-    FloatVector a43;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-      a33 = FloatVector.fromMemorySegment(S, c, cr3 + 3 * V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-      a42 = FloatVector.fromMemorySegment(S, c, cr4 + 2 * V, O);
-      a43 = FloatVector.fromMemorySegment(S, c, cr4 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a13 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a23 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-      a33 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-      a42 = FloatVector.zero(S);
-      a43 = FloatVector.zero(S);
-    }
+    FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
+    FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
+    FloatVector a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
+    FloatVector a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
+    FloatVector a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
+    FloatVector a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
+    FloatVector a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
+    FloatVector a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
+    FloatVector a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
+    FloatVector a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
+    FloatVector a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
+    FloatVector a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
+    FloatVector a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
+    FloatVector a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
+    FloatVector a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
+    FloatVector a33 = FloatVector.fromMemorySegment(S, c, cr3 + 3 * V, O);
     long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
+    long lr1 = l0 + lm;
     long lr2 = l0 + 2 * lm;
     long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pv, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
       FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
@@ -1243,12 +1233,6 @@ final class OuterTile {
       a32 = x3.fma(p3, a32);
       a33 = x3.fma(p4, a33);
       lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      a42 = x4.fma(p3, a42);
-      a43 = x4.fma(p4, a43);
-      lr4 += lk;
       p0 += pk;
     }
     a00.intoMemorySegment(c, cr0, O);
@@ -1267,451 +1251,5 @@ final class OuterTile {
     a31.intoMemorySegment(c, cr3 + V, O);
     a32.intoMemorySegment(c, cr3 + 2 * V, O);
     a33.intoMemorySegment(c, cr3 + 3 * V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
-    a42.intoMemorySegment(c, cr4 + 2 * V, O);
-    a43.intoMemorySegment(c, cr4 + 3 * V, O);
-  }
-
-  private static void t6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
-    long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    long cr2 = c0 + 2 * cm;
-    long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    long cr5 = c0 + 5 * cm;
-    FloatVector a00;
-    FloatVector a10;
-    FloatVector a20;
-    FloatVector a30;
-    FloatVector a40;
-    FloatVector a50;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a50 = FloatVector.fromMemorySegment(S, c, cr5, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a50 = FloatVector.zero(S);
-    }
-    long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
-    long lr2 = l0 + 2 * lm;
-    long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
-    long lr5 = l0 + 5 * lm;
-    for (int k = 0; k < depth; k++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
-      a00 = x0.fma(p1, a00);
-      lr0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
-      a10 = x1.fma(p1, a10);
-      lr1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
-      a20 = x2.fma(p1, a20);
-      lr2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, lr3));
-      a30 = x3.fma(p1, a30);
-      lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      lr4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, lr5));
-      a50 = x5.fma(p1, a50);
-      lr5 += lk;
-      p0 += pk;
-    }
-    a00.intoMemorySegment(c, cr0, O);
-    a10.intoMemorySegment(c, cr1, O);
-    a20.intoMemorySegment(c, cr2, O);
-    a30.intoMemorySegment(c, cr3, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a50.intoMemorySegment(c, cr5, O);
-  }
-
-  private static void t6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
-    long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    long cr2 = c0 + 2 * cm;
-    long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    long cr5 = c0 + 5 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a40;
-    FloatVector a41;
-    FloatVector a50;
-    FloatVector a51;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-      a50 = FloatVector.fromMemorySegment(S, c, cr5, O);
-      a51 = FloatVector.fromMemorySegment(S, c, cr5 + V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-      a50 = FloatVector.zero(S);
-      a51 = FloatVector.zero(S);
-    }
-    long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
-    long lr2 = l0 + 2 * lm;
-    long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
-    long lr5 = l0 + 5 * lm;
-    for (int k = 0; k < depth; k++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
-      a00 = x0.fma(p1, a00);
-      a01 = x0.fma(p2, a01);
-      lr0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
-      a10 = x1.fma(p1, a10);
-      a11 = x1.fma(p2, a11);
-      lr1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
-      a20 = x2.fma(p1, a20);
-      a21 = x2.fma(p2, a21);
-      lr2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, lr3));
-      a30 = x3.fma(p1, a30);
-      a31 = x3.fma(p2, a31);
-      lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      lr4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, lr5));
-      a50 = x5.fma(p1, a50);
-      a51 = x5.fma(p2, a51);
-      lr5 += lk;
-      p0 += pk;
-    }
-    a00.intoMemorySegment(c, cr0, O);
-    a01.intoMemorySegment(c, cr0 + V, O);
-    a10.intoMemorySegment(c, cr1, O);
-    a11.intoMemorySegment(c, cr1 + V, O);
-    a20.intoMemorySegment(c, cr2, O);
-    a21.intoMemorySegment(c, cr2 + V, O);
-    a30.intoMemorySegment(c, cr3, O);
-    a31.intoMemorySegment(c, cr3 + V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
-    a50.intoMemorySegment(c, cr5, O);
-    a51.intoMemorySegment(c, cr5 + V, O);
-  }
-
-  private static void t6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
-    long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    long cr2 = c0 + 2 * cm;
-    long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    long cr5 = c0 + 5 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    FloatVector a40;
-    FloatVector a41;
-    FloatVector a42;
-    FloatVector a50;
-    FloatVector a51;
-    FloatVector a52;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-      a42 = FloatVector.fromMemorySegment(S, c, cr4 + 2 * V, O);
-      a50 = FloatVector.fromMemorySegment(S, c, cr5, O);
-      a51 = FloatVector.fromMemorySegment(S, c, cr5 + V, O);
-      a52 = FloatVector.fromMemorySegment(S, c, cr5 + 2 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-      a42 = FloatVector.zero(S);
-      a50 = FloatVector.zero(S);
-      a51 = FloatVector.zero(S);
-      a52 = FloatVector.zero(S);
-    }
-    long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
-    long lr2 = l0 + 2 * lm;
-    long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
-    long lr5 = l0 + 5 * lm;
-    for (int k = 0; k < depth; k++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
-      a00 = x0.fma(p1, a00);
-      a01 = x0.fma(p2, a01);
-      a02 = x0.fma(p3, a02);
-      lr0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
-      a10 = x1.fma(p1, a10);
-      a11 = x1.fma(p2, a11);
-      a12 = x1.fma(p3, a12);
-      lr1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
-      a20 = x2.fma(p1, a20);
-      a21 = x2.fma(p2, a21);
-      a22 = x2.fma(p3, a22);
-      lr2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, lr3));
-      a30 = x3.fma(p1, a30);
-      a31 = x3.fma(p2, a31);
-      a32 = x3.fma(p3, a32);
-      lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      a42 = x4.fma(p3, a42);
-      lr4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, lr5));
-      a50 = x5.fma(p1, a50);
-      a51 = x5.fma(p2, a51);
-      a52 = x5.fma(p3, a52);
-      lr5 += lk;
-      p0 += pk;
-    }
-    a00.intoMemorySegment(c, cr0, O);
-    a01.intoMemorySegment(c, cr0 + V, O);
-    a02.intoMemorySegment(c, cr0 + 2 * V, O);
-    a10.intoMemorySegment(c, cr1, O);
-    a11.intoMemorySegment(c, cr1 + V, O);
-    a12.intoMemorySegment(c, cr1 + 2 * V, O);
-    a20.intoMemorySegment(c, cr2, O);
-    a21.intoMemorySegment(c, cr2 + V, O);
-    a22.intoMemorySegment(c, cr2 + 2 * V, O);
-    a30.intoMemorySegment(c, cr3, O);
-    a31.intoMemorySegment(c, cr3 + V, O);
-    a32.intoMemorySegment(c, cr3 + 2 * V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
-    a42.intoMemorySegment(c, cr4 + 2 * V, O);
-    a50.intoMemorySegment(c, cr5, O);
-    a51.intoMemorySegment(c, cr5 + V, O);
-    a52.intoMemorySegment(c, cr5 + 2 * V, O);
-  }
-
-  private static void t6x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth, boolean add) {
-    long cr0 = c0;
-    long cr1 = c0 + 1 * cm;
-    long cr2 = c0 + 2 * cm;
-    long cr3 = c0 + 3 * cm;
-    long cr4 = c0 + 4 * cm;
-    long cr5 = c0 + 5 * cm;
-    FloatVector a00;
-    FloatVector a01;
-    FloatVector a02;
-    FloatVector a03;
-    FloatVector a10;
-    FloatVector a11;
-    FloatVector a12;
-    FloatVector a13;
-    FloatVector a20;
-    FloatVector a21;
-    FloatVector a22;
-    FloatVector a23;
-    FloatVector a30;
-    FloatVector a31;
-    FloatVector a32;
-    FloatVector a33;
-    FloatVector a40;
-    FloatVector a41;
-    FloatVector a42;
-    FloatVector a43;
-    FloatVector a50;
-    FloatVector a51;
-    FloatVector a52;
-    FloatVector a53;
-    if (add) {
-      a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
-      a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
-      a02 = FloatVector.fromMemorySegment(S, c, cr0 + 2 * V, O);
-      a03 = FloatVector.fromMemorySegment(S, c, cr0 + 3 * V, O);
-      a10 = FloatVector.fromMemorySegment(S, c, cr1, O);
-      a11 = FloatVector.fromMemorySegment(S, c, cr1 + V, O);
-      a12 = FloatVector.fromMemorySegment(S, c, cr1 + 2 * V, O);
-      a13 = FloatVector.fromMemorySegment(S, c, cr1 + 3 * V, O);
-      a20 = FloatVector.fromMemorySegment(S, c, cr2, O);
-      a21 = FloatVector.fromMemorySegment(S, c, cr2 + V, O);
-      a22 = FloatVector.fromMemorySegment(S, c, cr2 + 2 * V, O);
-      a23 = FloatVector.fromMemorySegment(S, c, cr2 + 3 * V, O);
-      a30 = FloatVector.fromMemorySegment(S, c, cr3, O);
-      a31 = FloatVector.fromMemorySegment(S, c, cr3 + V, O);
-      a32 = FloatVector.fromMemorySegment(S, c, cr3 + 2 * V, O);
-      a33 = FloatVector.fromMemorySegment(S, c, cr3 + 3 * V, O);
-      a40 = FloatVector.fromMemorySegment(S, c, cr4, O);
-      a41 = FloatVector.fromMemorySegment(S, c, cr4 + V, O);
-      a42 = FloatVector.fromMemorySegment(S, c, cr4 + 2 * V, O);
-      a43 = FloatVector.fromMemorySegment(S, c, cr4 + 3 * V, O);
-      a50 = FloatVector.fromMemorySegment(S, c, cr5, O);
-      a51 = FloatVector.fromMemorySegment(S, c, cr5 + V, O);
-      a52 = FloatVector.fromMemorySegment(S, c, cr5 + 2 * V, O);
-      a53 = FloatVector.fromMemorySegment(S, c, cr5 + 3 * V, O);
-    } else {
-      a00 = FloatVector.zero(S);
-      a01 = FloatVector.zero(S);
-      a02 = FloatVector.zero(S);
-      a03 = FloatVector.zero(S);
-      a10 = FloatVector.zero(S);
-      a11 = FloatVector.zero(S);
-      a12 = FloatVector.zero(S);
-      a13 = FloatVector.zero(S);
-      a20 = FloatVector.zero(S);
-      a21 = FloatVector.zero(S);
-      a22 = FloatVector.zero(S);
-      a23 = FloatVector.zero(S);
-      a30 = FloatVector.zero(S);
-      a31 = FloatVector.zero(S);
-      a32 = FloatVector.zero(S);
-      a33 = FloatVector.zero(S);
-      a40 = FloatVector.zero(S);
-      a41 = FloatVector.zero(S);
-      a42 = FloatVector.zero(S);
-      a43 = FloatVector.zero(S);
-      a50 = FloatVector.zero(S);
-      a51 = FloatVector.zero(S);
-      a52 = FloatVector.zero(S);
-      a53 = FloatVector.zero(S);
-    }
-    long lr0 = l0;
-    long lr1 = l0 + 1 * lm;
-    long lr2 = l0 + 2 * lm;
-    long lr3 = l0 + 3 * lm;
-    long lr4 = l0 + 4 * lm;
-    long lr5 = l0 + 5 * lm;
-    for (int k = 0; k < depth; k++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + 1 * pv, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pv, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pv, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, lr0));
-      a00 = x0.fma(p1, a00);
-      a01 = x0.fma(p2, a01);
-      a02 = x0.fma(p3, a02);
-      a03 = x0.fma(p4, a03);
-      lr0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, lr1));
-      a10 = x1.fma(p1, a10);
-      a11 = x1.fma(p2, a11);
-      a12 = x1.fma(p3, a12);
-      a13 = x1.fma(p4, a13);
-      lr1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, lr2));
-      a20 = x2.fma(p1, a20);
-      a21 = x2.fma(p2, a21);
-      a22 = x2.fma(p3, a22);
-      a23 = x2.fma(p4, a23);
-      lr2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, lr3));
-      a30 = x3.fma(p1, a30);
-      a31 = x3.fma(p2, a31);
-      a32 = x3.fma(p3, a32);
-      a33 = x3.fma(p4, a33);
-      lr3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, lr4));
-      a40 = x4.fma(p1, a40);
-      a41 = x4.fma(p2, a41);
-      a42 = x4.fma(p3, a42);
-      a43 = x4.fma(p4, a43);
-      lr4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, lr5));
-      a50 = x5.fma(p1, a50);
-      a51 = x5.fma(p2, a51);
-      a52 = x5.fma(p3, a52);
-      a53 = x5.fma(p4, a53);
-      lr5 += lk;
-      p0 += pk;
-    }
-    a00.intoMemorySegment(c, cr0, O);
-    a01.intoMemorySegment(c, cr0 + V, O);
-    a02.intoMemorySegment(c, cr0 + 2 * V, O);
-    a03.intoMemorySegment(c, cr0 + 3 * V, O);
-    a10.intoMemorySegment(c, cr1, O);
-    a11.intoMemorySegment(c, cr1 + V, O);
-    a12.intoMemorySegment(c, cr1 + 2 * V, O);
-    a13.intoMemorySegment(c, cr1 + 3 * V, O);
-    a20.intoMemorySegment(c, cr2, O);
-    a21.intoMemorySegment(c, cr2 + V, O);
-    a22.intoMemorySegment(c, cr2 + 2 * V, O);
-    a23.intoMemorySegment(c, cr2 + 3 * V, O);
-    a30.intoMemorySegment(c, cr3, O);
-    a31.intoMemorySegment(c, cr3 + V, O);
-    a32.intoMemorySegment(c, cr3 + 2 * V, O);
-    a33.intoMemorySegment(c, cr3 + 3 * V, O);
-    a40.intoMemorySegment(c, cr4, O);
-    a41.intoMemorySegment(c, cr4 + V, O);
-    a42.intoMemorySegment(c, cr4 + 2 * V, O);
-    a43.intoMemorySegment(c, cr4 + 3 * V, O);
-    a50.intoMemorySegment(c, cr5, O);
-    a51.intoMemorySegment(c, cr5 + V, O);
-    a52.intoMemorySegment(c, cr5 + 2 * V, O);
-    a53.intoMemorySegment(c, cr5 + 3 * V, O);
   }
 }

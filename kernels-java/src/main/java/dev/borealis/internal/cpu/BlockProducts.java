@@ -115,7 +115,6 @@ final class BlockProducts {
         stride * 4,
         4,
         true,
-        scratch.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_BYTES / 4),
-        0);
+        scratch.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_FLOATS));
   }
 }

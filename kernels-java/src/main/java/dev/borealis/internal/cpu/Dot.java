@@ -2,9 +2,6 @@ package dev.borealis.internal.cpu;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShuffle;
 
 /**
  * Matrix products whose inner dimension is contiguous in both operands: {@code D[m,j] (+)= Σ_k
@@ -14,13 +11,12 @@ import jdk.incubator.vector.VectorShuffle;
  * over whole vectors, then over the lanes pairwise, then the tail.
  */
 final class Dot {
-  /** Bytes of scratch that {@link #run} needs. */
-  static final long SCRATCH_BYTES = 16L * Species.LANES * Float.BYTES;
-
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final int V = Species.LANES * Float.BYTES;
-  // 8-lane machines have 16 registers: a tile of 4 × 4 accumulators would spill.
-  private static final int RIGHT = Species.LANES == 8 ? 2 : 4;
+
+  /** Floats of scratch that {@link #run} needs: a tile, rounded up to what LaneSums takes. */
+  static final long SCRATCH_FLOATS =
+      (Tiles.DOT_ACCUMULATORS + Species.LANES) * (long) Species.LANES;
 
   private Dot() {}
 
@@ -35,7 +31,7 @@ final class Dot {
    * @param depth number of k
    * @param d result, at {@code d0 + m·dm + j·dj}
    * @param add whether to add to the old result
-   * @param t scratch of {@link #SCRATCH_BYTES}
+   * @param t scratch of {@link #SCRATCH_FLOATS}
    */
   static void run(
       MemorySegment l,
@@ -53,68 +49,38 @@ final class Dot {
       long dm,
       long dj,
       boolean add,
-      MemorySegment t,
-      long t0) {
+      MemorySegment t) {
     int chunks = depth / Species.LANES;
-    int tail = depth - chunks * Species.LANES;
-    for (int m = 0; m < rows; ) {
-      int left = leftTile(rows - m, Math.min(columns, RIGHT));
-      for (int j = 0; j < columns; ) {
-        int right = Math.min(RIGHT, columns - j);
-        DotTile.run(left, right, l, l0 + m * lm, lm, r, r0 + j * rj, rc, rj, chunks, t, t0);
-        reduce(t, t0, left * right);
-        for (int a = 0; a < left; a++) {
-          for (int b = 0; b < right; b++) {
-            float sum = t.get(F, t0 + (a * right + b) * 4L);
-            long lt = l0 + (m + a) * lm + (long) chunks * V;
-            long rt = r0 + (j + b) * rj + chunks * rc;
-            for (int k = 0; k < tail; k++) {
-              sum = Math.fma(l.get(F, lt + k * 4L), r.get(F, rt + k * 4L), sum);
-            }
-            long at = d0 + (m + a) * dm + (j + b) * dj;
-            d.set(F, at, add ? d.get(F, at) + sum : sum);
-          }
+    int whole = chunks * Species.LANES;
+    for (int j = 0; j < columns; j += Tiles.DOT_RIGHT) {
+      int right = Math.min(Tiles.DOT_RIGHT, columns - j);
+      int most = Tiles.dotRows(right);
+      for (int m = 0; m < rows; m += most) {
+        int left = Math.min(most, rows - m);
+        long lm0 = l0 + m * lm;
+        long rj0 = r0 + j * rj;
+        DotTile.run(left, right, l, lm0, lm, r, rj0, rc, rj, chunks, t, 0);
+        for (int i = 0; i < left * right; i += Species.LANES) {
+          LaneSums.run(t, (long) i * V);
         }
-        j += right;
+        for (int i = 0; i < left * right; i++) {
+          int a = i / right;
+          int b = i % right;
+          float sum = t.get(F, sumAt(i));
+          for (int k = whole; k < depth; k++) {
+            float factor = r.get(F, rj0 + b * rj + chunks * rc + (k - whole) * 4L);
+            sum = Math.fma(l.get(F, lm0 + a * lm + k * 4L), factor, sum);
+          }
+          long at = d0 + (m + a) * dm + (j + b) * dj;
+          d.set(F, at, add ? d.get(F, at) + sum : sum);
+        }
       }
-      m += left;
     }
   }
 
-  private static int leftTile(int rows, int columns) {
-    int most = columns <= 2 && Species.LANES != 8 ? 8 : 4;
-    return Math.min(most, Integer.highestOneBit(rows));
-  }
-
-  private static final VectorShuffle<Float> HALF = rotation(2);
-  private static final VectorShuffle<Float> QUARTER = rotation(4);
-  private static final VectorShuffle<Float> EIGHTH = rotation(8);
-  private static final VectorShuffle<Float> SIXTEENTH = rotation(16);
-
-  private static VectorShuffle<Float> rotation(int parts) {
-    int by = Species.LANES / parts;
-    return VectorShuffle.fromOp(Species.F32, i -> (i + by) % Species.LANES);
-  }
-
-  /**
-   * Sums each of {@code count} vectors over its lanes, pairwise, and packs the sums to the front of
-   * the scratch. Not {@code reduceLanes}: its order is unspecified, so its bits could change when
-   * the JIT compiles.
-   */
-  private static void reduce(MemorySegment t, long t0, int count) {
-    for (int i = 0; i < count; i++) {
-      FloatVector v =
-          FloatVector.fromMemorySegment(
-              Species.F32, t, t0 + (long) i * V, ByteOrder.nativeOrder());
-      v = v.add(v.rearrange(HALF));
-      v = v.add(v.rearrange(QUARTER));
-      if (Species.LANES >= 8) {
-        v = v.add(v.rearrange(EIGHTH));
-      }
-      if (Species.LANES >= 16) {
-        v = v.add(v.rearrange(SIXTEENTH));
-      }
-      t.set(F, t0 + i * 4L, v.lane(0));
-    }
+  /** Returns where the i-th sum is: LaneSums puts the sums of some vectors into the first of them. */
+  private static long sumAt(int i) {
+    int group = i / Species.LANES * Species.LANES;
+    return (long) group * V + (i - group) * 4L;
   }
 }

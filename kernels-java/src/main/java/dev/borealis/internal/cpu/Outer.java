@@ -8,8 +8,11 @@ import java.lang.foreign.MemorySegment;
  */
 final class Outer {
   private static final int V = Species.LANES * Float.BYTES;
-  // 8-lane machines have 16 registers: 6 × 2 accumulators fit, 6 × 4 would spill.
-  private static final int VECTORS = Species.LANES == 8 ? 2 : 4;
+  // Up to here streaming is faster (measured), because C's loads and stores cost little more than
+  // keeping its accumulators would save.
+  private static final int MAX_STREAMED_DEPTH = 24;
+  // 12 KiB of P beside a few rows of C in an L1 of 32 KiB.
+  private static final int P_FLOATS = 3072;
 
   private Outer() {}
 
@@ -40,10 +43,80 @@ final class Outer {
       int vectors,
       int depth,
       boolean add) {
-    for (int v = 0; v < vectors; v += VECTORS) {
-      int width = Math.min(VECTORS, vectors - v);
+    if (depth <= MAX_STREAMED_DEPTH) {
+      stream(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, rows, vectors, depth, add);
+    } else {
+      accumulate(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, rows, vectors, depth, add);
+    }
+  }
+
+  /** C streams by, once for each slice of the depth that fits the registers. */
+  private static void stream(
+      MemorySegment l,
+      long l0,
+      long lm,
+      long lk,
+      MemorySegment p,
+      long p0,
+      long pk,
+      long pv,
+      MemorySegment c,
+      long c0,
+      long cm,
+      int rows,
+      int vectors,
+      int depth,
+      boolean add) {
+    // A part of P that stays in L1 while all rows pass.
+    int width = Math.max(1, P_FLOATS / (depth * Species.LANES));
+    for (int v = 0; v < vectors; v += width) {
+      int count = Math.min(width, vectors - v);
+      for (int k = 0; k < depth; k += Tiles.STREAM_DEPTH) {
+        int slice = Math.min(Tiles.STREAM_DEPTH, depth - k);
+        int most = Tiles.streamRows(slice);
+        for (int m = 0; m < rows; m += most) {
+          StreamTile.run(
+              Math.min(most, rows - m),
+              slice,
+              l,
+              l0 + m * lm + k * lk,
+              lm,
+              lk,
+              p,
+              p0 + v * pv + k * pk,
+              pk,
+              pv,
+              c,
+              c0 + m * cm + (long) v * V,
+              cm,
+              count,
+              add || k > 0);
+        }
+      }
+    }
+  }
+
+  /** A tile of C stays in registers while the depth passes by. */
+  private static void accumulate(
+      MemorySegment l,
+      long l0,
+      long lm,
+      long lk,
+      MemorySegment p,
+      long p0,
+      long pk,
+      long pv,
+      MemorySegment c,
+      long c0,
+      long cm,
+      int rows,
+      int vectors,
+      int depth,
+      boolean add) {
+    for (int v = 0; v < vectors; v += Tiles.OUTER_VECTORS) {
+      int width = Math.min(Tiles.OUTER_VECTORS, vectors - v);
       for (int m = 0; m < rows; ) {
-        int height = rowTile(rows - m);
+        int height = Math.min(Tiles.OUTER_ROWS, rows - m);
         OuterTile.run(
             height,
             width,
@@ -63,10 +136,5 @@ final class Outer {
         m += height;
       }
     }
-  }
-
-  /** Tiles of 6 rows, and for 7 to 11 rows two of about the same height instead of a sliver. */
-  private static int rowTile(int rows) {
-    return rows >= 12 || rows == 6 ? 6 : rows > 6 ? (rows + 1) / 2 : rows;
   }
 }

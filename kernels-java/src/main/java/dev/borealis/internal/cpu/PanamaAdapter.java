@@ -257,8 +257,7 @@ final class PanamaAdapter implements AdapterKernel {
         4,
         Block.ROW,
         false,
-        own.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_BYTES / 4),
-        0);
+        own.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_FLOATS));
   }
 
   /** {@code Y = β·Y + Ud B (+ b)} for the tokens of a block. */

@@ -72,10 +72,7 @@ final class WorkerPool {
    * @param toDo the work
    */
   void run(int count, boolean parallel, Work toDo) {
-    if (count <= 1
-        || workers.length == 0
-        || !parallel
-        || !taken.compareAndSet(false, true)) {
+    if (count <= 1 || workers.length == 0 || !parallel || !taken.compareAndSet(false, true)) {
       for (int part = 0; part < count; part++) {
         toDo.run(part);
       }

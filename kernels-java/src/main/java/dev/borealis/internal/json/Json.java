@@ -19,7 +19,20 @@ public final class Json {
    */
   public static String write(@Nullable Object value) {
     StringBuilder out = new StringBuilder();
-    append(out, value, 0);
+    append(out, value, 0, false);
+    return out.toString();
+  }
+
+  /**
+   * Returns a value as JSON on several lines, indented by two spaces a level, without a line feed at
+   * the end.
+   *
+   * @param value as for {@link #write}
+   * @throws IllegalArgumentException as for {@link #write}
+   */
+  public static String writeIndented(@Nullable Object value) {
+    StringBuilder out = new StringBuilder();
+    append(out, value, 0, true);
     return out.toString();
   }
 
@@ -54,7 +67,8 @@ public final class Json {
     return string.substring(0, end) + "…";
   }
 
-  private static void append(StringBuilder out, @Nullable Object value, int depth) {
+  private static void append(
+      StringBuilder out, @Nullable Object value, int depth, boolean lines) {
     if (depth > JsonReader.MAX_DEPTH) {
       throw new IllegalArgumentException(
           "JSON: expected nesting of at most " + JsonReader.MAX_DEPTH + ", came more");
@@ -62,8 +76,8 @@ public final class Json {
     switch (value) {
       case null -> out.append("null");
       case String string -> appendString(out, string);
-      case Map<?, ?> map -> appendObject(out, map, depth);
-      case Iterable<?> list -> appendArray(out, list, depth);
+      case Map<?, ?> map -> appendObject(out, map, depth, lines);
+      case Iterable<?> list -> appendArray(out, list, depth, lines);
       case long[] array -> appendArray(out, array);
       case Boolean bool -> out.append(bool);
       case Long integer -> out.append(integer);
@@ -85,7 +99,8 @@ public final class Json {
     return new IllegalArgumentException("JSON: expected finite numbers, came " + number);
   }
 
-  private static void appendObject(StringBuilder out, Map<?, ?> map, int depth) {
+  private static void appendObject(
+      StringBuilder out, Map<?, ?> map, int depth, boolean lines) {
     out.append('{');
     String separator = "";
     for (Map.Entry<?, ?> entry : map.entrySet()) {
@@ -93,23 +108,34 @@ public final class Json {
         throw new IllegalArgumentException("JSON: expected String names, came " + entry.getKey());
       }
       out.append(separator);
+      newLine(out, depth + 1, lines);
       appendString(out, name);
-      out.append(':');
-      append(out, entry.getValue(), depth + 1);
+      out.append(lines ? ": " : ":");
+      append(out, entry.getValue(), depth + 1, lines);
       separator = ",";
     }
+    newLine(out, depth, lines && !map.isEmpty());
     out.append('}');
   }
 
-  private static void appendArray(StringBuilder out, Iterable<?> list, int depth) {
+  private static void appendArray(
+      StringBuilder out, Iterable<?> list, int depth, boolean lines) {
     out.append('[');
     String separator = "";
     for (Object element : list) {
       out.append(separator);
-      append(out, element, depth + 1);
+      newLine(out, depth + 1, lines);
+      append(out, element, depth + 1, lines);
       separator = ",";
     }
+    newLine(out, depth, lines && !separator.isEmpty());
     out.append(']');
+  }
+
+  private static void newLine(StringBuilder out, int depth, boolean lines) {
+    if (lines) {
+      out.append('\n').repeat("  ", depth);
+    }
   }
 
   private static void appendArray(StringBuilder out, long[] array) {

@@ -12,8 +12,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Once compiled, no kernel allocates. A kernel that lost its vector code allocates each vector, tens
- * of kilobytes a call, and nothing but its speed would tell.
+ * Once compiled, no kernel allocates. A kernel that lost its vector code allocates each vector,
+ * tens of kilobytes a call, and nothing but its speed would tell.
  */
 @Tag("widths")
 class AllocationTest {

@@ -14,16 +14,16 @@ import java.util.TreeMap;
  * what this class writes; run {@link #main} after a change here.
  */
 final class TileGenerator {
-  /** Tile sizes of {@code OuterTile}: rows × vectors. 6 × 4 uses 24 of 32 registers. */
-  static final int OUTER_ROWS = 6;
+  /** Tile sizes of {@code OuterTile}: rows × vectors. C1 refuses the larger ones, see PREFIX. */
+  static final int OUTER_ROWS = 4;
 
   static final int OUTER_VECTORS = 4;
 
-  /** Tile sizes of {@code DotTile}: left rows × right rows. */
-  static final int[][] DOT_TILES = {
-    {1, 1}, {1, 2}, {1, 3}, {1, 4}, {2, 1}, {2, 2}, {2, 3}, {2, 4}, {4, 1}, {4, 2}, {4, 3}, {4, 4},
-    {8, 1}, {8, 2}
-  };
+  /** Tile sizes of {@code StreamTile}: the most rows for each depth from 1 on. */
+  static final int[] STREAM_ROWS = {6, 6, 6, 4, 4, 3, 3, 2};
+
+  /** Tile sizes of {@code DotTile}: the most left rows for each number of right rows from 1 on. */
+  static final int[] DOT_ROWS = {8, 8, 8, 6, 4, 4, 3, 3};
 
   private TileGenerator() {}
 
@@ -43,6 +43,8 @@ final class TileGenerator {
     Map<String, String> sources = new TreeMap<>();
     sources.put("dev/borealis/internal/cpu/OuterTile.java", outer());
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
+    sources.put("dev/borealis/internal/cpu/StreamTile.java", stream());
+    sources.put("dev/borealis/internal/cpu/LaneSums.java", laneSums());
     return sources;
   }
 
@@ -82,58 +84,61 @@ final class TileGenerator {
              */
             """,
             "OuterTile"));
-    String args =
-        "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
-            + " MemorySegment c, long c0, long cm, int depth, boolean add";
+    String args = OUTER_ARGUMENTS + ", int depth";
     s.append("\n  /** Calls the method for a tile size. */\n");
-    s.append("  static void run(int rows, int vectors, ").append(args).append(") {\n");
-    s.append("    switch (rows * 8 + vectors) {\n");
-    for (int m = 1; m <= OUTER_ROWS; m++) {
-      for (int v = 1; v <= OUTER_VECTORS; v++) {
-        s.append("      case %d -> t%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth, add);\n"
-            .formatted(m * 8 + v, m, v));
+    s.append("  static void run(int rows, int vectors, ").append(args).append(", boolean add) {\n");
+    s.append("    switch (rows * 8 + vectors + (add ? 64 : 0)) {\n");
+    for (int add = 0; add <= 1; add++) {
+      for (int m = 1; m <= OUTER_ROWS; m++) {
+        for (int v = 1; v <= OUTER_VECTORS; v++) {
+          s.append("      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, depth);\n"
+              .formatted(m * 8 + v + add * 64, PREFIX[add], m, v));
+        }
       }
     }
     s.append("      default -> throw new AssertionError(rows + \" x \" + vectors);\n    }\n  }\n");
-    for (int m = 1; m <= OUTER_ROWS; m++) {
-      for (int v = 1; v <= OUTER_VECTORS; v++) {
-        outerTile(s, m, v, args);
+    for (int add = 0; add <= 1; add++) {
+      for (int m = 1; m <= OUTER_ROWS; m++) {
+        for (int v = 1; v <= OUTER_VECTORS; v++) {
+          outerTile(s, m, v, args, add == 1);
+        }
       }
     }
     return s.append("}\n").toString();
   }
 
-  private static void outerTile(StringBuilder s, int rows, int vectors, String args) {
-    s.append("\n  private static void t%dx%d(%s) {\n".formatted(rows, vectors, args));
+  private static final String OUTER_ARGUMENTS =
+      "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
+          + " MemorySegment c, long c0, long cm";
+
+  // Methods that overwrite C, and methods that add to it. Two methods rather than a branch: C1
+  // refuses a method of more than 10,000 virtual registers, some 80 vector operations, and one that
+  // it refuses may never reach C2 either.
+  private static final String[] PREFIX = {"set", "add"};
+
+  private static void outerTile(
+      StringBuilder s, int rows, int vectors, String args, boolean add) {
+    s.append("\n  private static void %s%dx%d(%s) {\n"
+        .formatted(PREFIX[add ? 1 : 0], rows, vectors, args));
     for (int m = 0; m < rows; m++) {
-      s.append("    long c%s = c0%s;\n".formatted(row(m), m == 0 ? "" : " + " + m + " * cm"));
+      s.append("    long c%s = c0%s;\n".formatted(row(m), times(m, "cm")));
     }
     for (int m = 0; m < rows; m++) {
       for (int v = 0; v < vectors; v++) {
-        s.append("    FloatVector a%d%d;\n".formatted(m, v));
+        String start =
+            add
+                ? "FloatVector.fromMemorySegment(S, c, c%s%s, O)".formatted(row(m), plus(v))
+                : "FloatVector.zero(S)";
+        s.append("    FloatVector a%d%d = %s;\n".formatted(m, v, start));
       }
     }
-    s.append("    if (add) {\n");
     for (int m = 0; m < rows; m++) {
-      for (int v = 0; v < vectors; v++) {
-        s.append("      a%d%d = FloatVector.fromMemorySegment(S, c, c%s%s, O);\n"
-            .formatted(m, v, row(m), plus(v)));
-      }
-    }
-    s.append("    } else {\n");
-    for (int m = 0; m < rows; m++) {
-      for (int v = 0; v < vectors; v++) {
-        s.append("      a%d%d = FloatVector.zero(S);\n".formatted(m, v));
-      }
-    }
-    s.append("    }\n");
-    for (int m = 0; m < rows; m++) {
-      s.append("    long l%s = l0%s;\n".formatted(row(m), m == 0 ? "" : " + " + m + " * lm"));
+      s.append("    long l%s = l0%s;\n".formatted(row(m), times(m, "lm")));
     }
     s.append("    for (int k = 0; k < depth; k++) {\n");
     for (int v = 0; v < vectors; v++) {
       s.append("      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
-          .formatted(v + 1, v == 0 ? "" : " + " + v + " * pv"));
+          .formatted(v + 1, times(v, "pv")));
     }
     for (int m = 0; m < rows; m++) {
       s.append("      FloatVector x%d = FloatVector.broadcast(S, l.get(F, l%s));\n"
@@ -150,6 +155,161 @@ final class TileGenerator {
       }
     }
     s.append("  }\n");
+  }
+
+  private static String stream() {
+    StringBuilder s = new StringBuilder();
+    s.append(
+        header(
+            """
+            /**
+             * The products of {@link OuterTile} where the inner dimension is short: {@code C[m][v] (+)= Σ_k L[m,k] ·
+             * P[k][v]} for the m and k of the method's name and any number of v. All of L stays in registers while C
+             * streams by, so that C's vectors cost one load and one store each, and nothing else but the sums. Offsets
+             * and strides as in {@link OuterTile}; the same chains of fused multiply-adds, hence the same bits.
+             */
+            """,
+            "StreamTile"));
+    String args = OUTER_ARGUMENTS + ", int vectors";
+    s.append("\n  /** Calls the method for a tile size. */\n");
+    s.append("  static void run(int rows, int depth, ").append(args).append(", boolean add) {\n");
+    s.append("    switch (rows * 16 + depth + (add ? 128 : 0)) {\n");
+    for (int add = 0; add <= 1; add++) {
+      for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
+        for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
+          s.append("      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);\n"
+              .formatted(rows * 16 + depth + add * 128, PREFIX[add], rows, depth));
+        }
+      }
+    }
+    s.append("      default -> throw new AssertionError(rows + \" x \" + depth);\n    }\n  }\n");
+    for (int add = 0; add <= 1; add++) {
+      for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
+        for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
+          streamTile(s, rows, depth, args, add == 1);
+        }
+      }
+    }
+    return s.append("}\n").toString();
+  }
+
+  private static void streamTile(
+      StringBuilder s, int rows, int depth, String args, boolean add) {
+    s.append("\n  private static void %s%dx%d(%s) {\n"
+        .formatted(PREFIX[add ? 1 : 0], rows, depth, args));
+    for (int m = 0; m < rows; m++) {
+      for (int k = 0; k < depth; k++) {
+        s.append("    FloatVector l%d%d = FloatVector.broadcast(S, l.get(F, l0%s%s));\n"
+            .formatted(m, k, times(m, "lm"), times(k, "lk")));
+      }
+    }
+    s.append("    for (int v = 0; v < vectors; v++) {\n");
+    for (int k = 0; k < depth; k++) {
+      s.append("      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
+          .formatted(k + 1, times(k, "pk")));
+    }
+    // All of C's loads before its stores: where rows lie a multiple of 4 KiB apart, a load right
+    // behind a store to the row above would wait for it.
+    for (int m = 0; m < rows && add; m++) {
+      s.append("      FloatVector c%d = FloatVector.fromMemorySegment(S, c, c0%s, O);\n"
+          .formatted(m + 1, times(m, "cm")));
+    }
+    for (int m = 0; m < rows; m++) {
+      s.append(
+          (add ? "      c%d = l%d0.fma(p1, c%d);\n" : "      FloatVector c%d = l%d0.mul(p1);\n")
+              .formatted(m + 1, m, m + 1));
+      for (int k = 1; k < depth; k++) {
+        s.append("      c%d = l%d%d.fma(p%d, c%d);\n".formatted(m + 1, m, k, k + 1, m + 1));
+      }
+    }
+    for (int m = 0; m < rows; m++) {
+      s.append("      c%d.intoMemorySegment(c, c0%s, O);\n"
+          .formatted(m + 1, times(m, "cm")));
+    }
+    s.append("      p0 += pv;\n      c0 += V;\n    }\n  }\n");
+  }
+
+  private static String times(int factor, String stride) {
+    return factor == 0 ? "" : factor == 1 ? " + " + stride : " + " + factor + " * " + stride;
+  }
+
+  private static String laneSums() {
+    StringBuilder s = new StringBuilder();
+    s.append(
+        header(
+            """
+            /**
+             * Sums of vectors over their lanes, as many vectors at once as they have lanes: in each step two vectors
+             * become one that holds half of each, added to the other half. Not {@code reduceLanes}: its order is
+             * unspecified, so its bits could change when the JIT compiles; and it costs more.
+             */
+            """,
+            "LaneSums"));
+    s.append(
+        """
+
+          /**
+           * Sums the lanes of {@link Species#LANES} vectors; the sums become the lanes of the first.
+           *
+           * @param t vectors, one after the other from {@code t0}
+           */
+          static void run(MemorySegment t, long t0) {
+            switch (Species.LANES) {
+              case 4 -> sum4(t, t0);
+              case 8 -> sum8(t, t0);
+              case 16 -> sum16(t, t0);
+              default -> throw new AssertionError(Species.LANES);
+            }
+          }
+        """);
+    for (int half = 8; half >= 1; half /= 2) {
+      s.append(
+          """
+
+            private static final VectorMask<Float> UPPER%d = upper(%d);
+            private static final VectorShuffle<Float> SWAP%d = swap(%d);
+          """
+              .formatted(half, half, half, half));
+    }
+    s.append(
+        """
+
+          private static VectorMask<Float> upper(int half) {
+            boolean[] lanes = new boolean[Species.LANES];
+            for (int i = 0; i < lanes.length; i++) {
+              lanes[i] = (i & half) != 0;
+            }
+            return VectorMask.fromArray(S, lanes, 0);
+          }
+
+          private static VectorShuffle<Float> swap(int half) {
+            return VectorShuffle.fromOp(S, i -> (i ^ half) % Species.LANES);
+          }
+        """);
+    for (int lanes = 4; lanes <= 16; lanes *= 2) {
+      s.append("\n  private static void sum%d(MemorySegment t, long t0) {\n".formatted(lanes));
+      for (int i = 0; i < lanes; i++) {
+        s.append("    FloatVector v%d = FloatVector.fromMemorySegment(S, t, t0%s, O);\n"
+            .formatted(i, plus(i)));
+      }
+      for (int half = lanes / 2; half >= 1; half /= 2) {
+        for (int i = 0; i < half; i++) {
+          int j = i + half;
+          s.append(
+              "    v%d = v%d.blend(v%d, UPPER%d).add(v%d.blend(v%d, UPPER%d).rearrange(SWAP%d));\n"
+                  .formatted(i, i, j, half, j, i, half, half));
+        }
+      }
+      s.append("    v0.intoMemorySegment(t, t0, O);\n  }\n");
+    }
+    return s.append("}\n")
+        .toString()
+        .replace(
+            "import jdk.incubator.vector.VectorSpecies;",
+            "import jdk.incubator.vector.VectorMask;\nimport jdk.incubator.vector.VectorShuffle;\n"
+                + "import jdk.incubator.vector.VectorSpecies;")
+        .replace("  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;\n", "")
+        .replace("import java.lang.foreign.ValueLayout;\n", "");
   }
 
   private static String dot() {
@@ -171,14 +331,18 @@ final class TileGenerator {
             + " int chunks, MemorySegment t, long t0";
     s.append("\n  /** Calls the method for a tile size. */\n");
     s.append("  static void run(int left, int right, ").append(args).append(") {\n");
-    s.append("    switch (left * 8 + right) {\n");
-    for (int[] tile : DOT_TILES) {
-      s.append("      case %d -> t%dx%d(l, l0, lm, r, r0, rc, rj, chunks, t, t0);\n"
-          .formatted(tile[0] * 8 + tile[1], tile[0], tile[1]));
+    s.append("    switch (left * 16 + right) {\n");
+    for (int right = 1; right <= DOT_ROWS.length; right++) {
+      for (int left = 1; left <= DOT_ROWS[right - 1]; left++) {
+        s.append("      case %d -> t%dx%d(l, l0, lm, r, r0, rc, rj, chunks, t, t0);\n"
+            .formatted(left * 16 + right, left, right));
+      }
     }
     s.append("      default -> throw new AssertionError(left + \" x \" + right);\n    }\n  }\n");
-    for (int[] tile : DOT_TILES) {
-      dotTile(s, tile[0], tile[1], args);
+    for (int right = 1; right <= DOT_ROWS.length; right++) {
+      for (int left = 1; left <= DOT_ROWS[right - 1]; left++) {
+        dotTile(s, left, right, args);
+      }
     }
     return s.append("}\n").toString();
   }
@@ -191,15 +355,26 @@ final class TileGenerator {
       }
     }
     s.append("    for (int c = 0; c < chunks; c++) {\n");
-    for (int j = 0; j < right; j++) {
-      s.append("      FloatVector r%d = FloatVector.fromMemorySegment(S, r, r0%s, O);\n"
-          .formatted(j + 1, j == 0 ? "" : " + " + j + " * rj"));
-    }
-    for (int m = 0; m < left; m++) {
-      s.append("      FloatVector x%d = FloatVector.fromMemorySegment(S, l, l0%s, O);\n"
-          .formatted(m, m == 0 ? "" : " + " + m + " * lm"));
+    // The smaller side stays in registers during a step, the other passes through one.
+    if (left < right) {
+      for (int m = 0; m < left; m++) {
+        s.append(dotLeft(m));
+      }
       for (int j = 0; j < right; j++) {
-        s.append("      a%d%d = x%d.fma(r%d, a%d%d);\n".formatted(m, j, m, j + 1, m, j));
+        s.append(dotRight(j));
+        for (int m = 0; m < left; m++) {
+          s.append(dotStep(m, j));
+        }
+      }
+    } else {
+      for (int j = 0; j < right; j++) {
+        s.append(dotRight(j));
+      }
+      for (int m = 0; m < left; m++) {
+        s.append(dotLeft(m));
+        for (int j = 0; j < right; j++) {
+          s.append(dotStep(m, j));
+        }
       }
     }
     s.append("      l0 += V;\n      r0 += rc;\n    }\n");
@@ -210,6 +385,20 @@ final class TileGenerator {
       }
     }
     s.append("  }\n");
+  }
+
+  private static String dotLeft(int m) {
+    return "      FloatVector x%d = FloatVector.fromMemorySegment(S, l, l0%s, O);\n"
+        .formatted(m, times(m, "lm"));
+  }
+
+  private static String dotRight(int j) {
+    return "      FloatVector r%d = FloatVector.fromMemorySegment(S, r, r0%s, O);\n"
+        .formatted(j + 1, times(j, "rj"));
+  }
+
+  private static String dotStep(int m, int j) {
+    return "      a%d%d = x%d.fma(r%d, a%d%d);\n".formatted(m, j, m, j + 1, m, j);
   }
 
   /** Names row offsets r0, r1, …, so that they don't collide with the arguments c0, l0. */
