@@ -208,7 +208,7 @@ DEVICE void phiBackwardTile(const Phi& p) {
       dU += p.partial[share * p.n * p.ldU + at];
     }
     dU *= p.scale;
-    dU = p.mask.on ? maskEntry(p.mask, row0 + row, p.r, j) * dU : dU;
+    dU = p.mask.on ? p.mask.kept * maskEntry(p.mask, row0 + row, p.r, j) * dU : dU;
     if (p.v != nullptr) {
       if (p.dvTerms != nullptr) {
         p.dvTerms[at] = dU * phiValue(p, tile, row, j);

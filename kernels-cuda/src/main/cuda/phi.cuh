@@ -189,7 +189,8 @@ DEVICE float phiValue(const Phi& p, const PhiTile& tile, int row, int j) {
   }
 }
 
-// U = m_h * v * phi(Z), zeros in the padding, for a tile whose t and q are there.
+// U = m_h * v * phi(Z), zeros in the padding, for a tile whose t and q are there. The mask's factor
+// 1/(1-p) is in the scale of what U is multiplied with, so that tf32 doesn't round it.
 DEVICE void phiForward(const Phi& p, const PhiTile& tile, int64_t row0, float* u, int64_t ldu) {
   int padded = static_cast<int>(p.ldU);
   for (int i = threadIdx.x; i < tile.rows * padded; i += blockDim.x) {

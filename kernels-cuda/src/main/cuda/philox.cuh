@@ -38,10 +38,10 @@ DEVICE uint32_t keptBits4(const Dropout& mask, uint64_t element) {
   return bits >> shift;
 }
 
-// One entry: 0 or 1/(1-p).
+// One entry, 0 or 1; the factor 1/(1-p) is the caller's.
 DEVICE float maskEntry(const Dropout& mask, uint64_t row, uint32_t columns, uint32_t column) {
   uint64_t element = (mask.unit ? 0 : row * columns) + column;
-  return (keptBits(mask, element >> 2) >> (element & 3)) & 1 ? mask.kept : 0.0f;
+  return (keptBits(mask, element >> 2) >> (element & 3)) & 1 ? 1.0f : 0.0f;
 }
 
 }  // namespace borealis

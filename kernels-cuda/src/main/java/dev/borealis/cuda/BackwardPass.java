@@ -63,7 +63,8 @@ final class BackwardPass {
       hiddenGradient(dY, n, weights.up(), gradients != null, scratch);
     }
     if (gradients != null) {
-      upGradients(n, weights, forward.scale(), gradients, accumulate, scratch);
+      float scale = forward.scale() * DropoutArguments.hiddenFactor(spec, true);
+      upGradients(n, weights, scale, gradients, accumulate, scratch);
     }
     if (n > 0) {
       phiBackward(phi, n, scratch.z, scratch.shares, tiles(), forward, gradients != null, scratch);

@@ -29,6 +29,11 @@ final class DropoutArguments {
     return masked && spec.inputDropout() > 0 ? kept(spec.inputDropout()) : 1;
   }
 
+  /** The value of kept entries of U's mask; 1 where there is none. */
+  static float hiddenFactor(AdapterSpec spec, boolean masked) {
+    return masked && spec.hiddenDropout() > 0 ? kept(spec.hiddenDropout()) : 1;
+  }
+
   private static float kept(double probability) {
     return (float) (1 / (1 - probability));
   }

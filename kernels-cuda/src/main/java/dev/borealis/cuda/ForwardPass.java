@@ -62,7 +62,7 @@ final class ForwardPass {
         .output(
             y,
             options.output() == Update.ACCUMULATE,
-            options.scale(),
+            options.scale() * DropoutArguments.hiddenFactor(spec, masked),
             weights.address(Parameter.B_BIAS));
 
     float factor = DropoutArguments.inputFactor(spec, masked);
@@ -76,7 +76,7 @@ final class ForwardPass {
   private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
     boolean wide = phi.downRank() > FUSED_RANK;
     int ranks = wide ? 2 * FUSED_RANK : FUSED_RANK;
-    long floats = WARPS * ROWS * (ranks + 8L) + ROWS * ranks + ROWS * FUSED_PITCH;
+    long floats = WARPS * ROWS * (ranks + 8L) + (long) ROWS * ranks + (long) ROWS * FUSED_PITCH;
     scratch.arguments.phi.shares(0, 0, factor);
     scratch.launches.run(
         wide ? Kernel.FORWARD_32 : Kernel.FORWARD_16,

@@ -5,21 +5,23 @@ import dev.borealis.ffm.Launch;
 import dev.borealis.ffm.Stream;
 import dev.borealis.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 
 /** One ready-made launch of each kernel, into one stream. For one thread at a time. */
 final class Launches {
-  private final Launch[][] launches;
+  private final Map<Kernel, Map<DType, Launch>> launches = new EnumMap<>(Kernel.class);
   private final Stream stream;
 
   Launches(CudaModule module, Stream stream) {
     this.stream = stream;
-    DType[] types = DType.values();
-    this.launches = new Launch[Kernel.values().length][types.length];
     for (Kernel kernel : Kernel.values()) {
-      for (DType type : types) {
-        launches[kernel.ordinal()][type.ordinal()] =
-            module.function(kernel.symbol(type)).launch().block(Kernel.THREADS);
+      Map<DType, Launch> ofKernel = new EnumMap<>(DType.class);
+      for (DType type : DType.values()) {
+        ofKernel.put(type, module.function(kernel.symbol(type)).launch().block(Kernel.THREADS));
       }
+      launches.put(kernel, ofKernel);
     }
   }
 
@@ -30,7 +32,7 @@ final class Launches {
   /** Queues a kernel whose blocks lie along one to three axes. */
   void run(
       Kernel kernel, DType type, long x, long y, long z, long sharedBytes, MemorySegment arguments) {
-    launches[kernel.ordinal()][type.ordinal()]
+    Objects.requireNonNull(Objects.requireNonNull(launches.get(kernel)).get(type))
         .grid(Math.toIntExact(x), Math.toIntExact(y), Math.toIntExact(z))
         .dynamicSharedBytes(Math.toIntExact(sharedBytes))
         .arguments()

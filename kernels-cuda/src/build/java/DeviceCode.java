@@ -1,0 +1,1 @@
+final class DeviceCode { public static void main(String[] a) {} }

@@ -1,0 +1,170 @@
+package dev.borealis.cuda;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * The stand-in for libcuda: the kernels' own source, compiled by g++ with one fiber per CUDA thread.
+ * Compiled once, when a source has changed. No GPU, and no word about one's speed.
+ */
+final class StandIn {
+  /** In which order the threads of a block run, and the blocks of a grid. */
+  enum Order {
+    FORWARD(0),
+    REVERSE(1),
+    RANDOM(2);
+
+    private final int code;
+
+    Order(int code) {
+      this.code = code;
+    }
+  }
+
+  static final Path TEST_SOURCES = Path.of("src/test/cpp");
+  static final Path KERNELS = Path.of("src/main/cuda");
+  private static final Path FOLDER = Path.of("target/standin");
+  private static final Path LIBRARY = FOLDER.resolve("libcuda-standin.so");
+
+  private static final Optional<String> PROBLEM = prepare();
+
+  private StandIn() {}
+
+  /** Returns why there is none, if so. */
+  static Optional<String> problem() {
+    return PROBLEM;
+  }
+
+  private static Optional<String> prepare() {
+    try {
+      Optional<String> problem =
+          build(
+              LIBRARY,
+              KERNELS.resolve("borealis.cu"),
+              TEST_SOURCES.resolve("execution.cpp"),
+              TEST_SOURCES.resolve("driver.cpp"));
+      if (problem.isEmpty()) {
+        System.setProperty("borealis.cuda.library", LIBRARY.toAbsolutePath().toString());
+        // The stand-in doesn't look at the image, but there has to be one.
+        System.setProperty("borealis.cuda.image", LIBRARY.toAbsolutePath().toString());
+      }
+      return problem;
+    } catch (IOException e) {
+      throw new IllegalStateException("can't build the stand-in for libcuda", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while the stand-in was built", e);
+    }
+  }
+
+  /** Compiles sources into a library if one is newer; returns why that can't be done here, if so. */
+  static Optional<String> build(Path library, Path... sources)
+      throws IOException, InterruptedException {
+    if (Files.exists(library) && !isOlder(library)) {
+      return Optional.empty();
+    }
+    Files.createDirectories(FOLDER);
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                "g++",
+                "-std=c++17",
+                "-O2",
+                "-ffp-contract=off",
+                "-fno-math-errno",
+                "-Wall",
+                "-Wextra",
+                "-Wno-unknown-pragmas",
+                "-fPIC",
+                "-fvisibility=hidden",
+                "-shared",
+                "-I" + TEST_SOURCES,
+                "-I" + KERNELS,
+                "-o",
+                library.toString(),
+                "-x",
+                "c++"));
+    for (Path source : sources) {
+      command.add(source.toString());
+    }
+    Path log = FOLDER.resolve("g++.txt");
+    Process process;
+    try {
+      process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+    } catch (IOException e) {
+      return Optional.of("the tests on the CUDA stand-in need g++: " + e.getMessage());
+    }
+    int status = process.waitFor();
+    String output = Files.readString(log);
+    if (status != 0 || !output.isBlank()) {
+      Files.deleteIfExists(library);
+      throw new IllegalStateException("g++ ended with status " + status + ":\n" + output);
+    }
+    return Optional.empty();
+  }
+
+  private static boolean isOlder(Path library) throws IOException {
+    FileTime built = Files.getLastModifiedTime(library);
+    for (Path folder : List.of(KERNELS, TEST_SOURCES)) {
+      try (Stream<Path> files = Files.list(folder)) {
+        for (Path file : files.toList()) {
+          if (Files.getLastModifiedTime(file).compareTo(built) > 0) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Sets the order of all later launches. */
+  static void order(Order order) {
+    call("borealisStandInOrder", order.code);
+  }
+
+  /** Returns the number of device allocations that are not freed. */
+  static int allocations() {
+    try {
+      return (int)
+          Linker.nativeLinker()
+              .downcallHandle(
+                  find("borealisStandInAllocations"), FunctionDescriptor.of(ValueLayout.JAVA_INT))
+              .invokeExact();
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static void call(String name, int argument) {
+    try {
+      int _ =
+          (int)
+              Linker.nativeLinker()
+                  .downcallHandle(
+                      find(name),
+                      FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT))
+                  .invokeExact(argument);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static java.lang.foreign.MemorySegment find(String name) {
+    return SymbolLookup.libraryLookup(LIBRARY.toAbsolutePath(), Arena.global()).findOrThrow(name);
+  }
+}
