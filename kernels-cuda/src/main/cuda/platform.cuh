@@ -38,13 +38,6 @@ DEVICE void store16(uint16_t* p, uint4 v) { *reinterpret_cast<uint4*>(p) = v; }
 DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
 DEVICE uint4 stream16(const uint16_t* p) { return __ldcs(reinterpret_cast<const uint4*>(p)); }
 
-// Nearest tf32, ties away from zero.
-DEVICE uint32_t roundToTf32(float value) {
-  uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-  return bits;
-}
-
 // c += a b with a [16, 8] by rows, b [8, 8] by columns; a warp's work. Low 13 bits are ignored.
 DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "

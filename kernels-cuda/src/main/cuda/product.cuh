@@ -23,15 +23,30 @@ constexpr int THREADS = 32 * WARPS;
 DEVICE int laneId() { return static_cast<int>(threadIdx.x) & 31; }
 DEVICE int warpId() { return static_cast<int>(threadIdx.x) >> 5; }
 
-// value = high + low, up to 2^-22 of it.
+// value = high + low, both of tf32, up to 2^-24 of it; so is the product of two lows, which is left
+// out. Both are rounded to nearest: with a truncated high that product would reach 2^-20.
 struct Split {
   uint32_t high;
   uint32_t low;
 };
 
+// Nearest tf32, ties away from zero. A NaN may become a number: then the low half is the NaN.
+DEVICE uint32_t nearestTf32(float value) { return (__float_as_uint(value) + 0x1000u) & 0xffffe000u; }
+
 DEVICE Split split(float value) {
-  uint32_t high = __float_as_uint(value) & 0xffffe000u;
-  return {high, roundToTf32(value - __uint_as_float(high))};
+  uint32_t high = nearestTf32(value);
+  float low = value - __uint_as_float(high);
+  return {high, low == low ? nearestTf32(low) : 0x7fc00000u};
+}
+
+// An element of D: a 16-bit one is a tf32 as it is, its NaN too.
+template <class T>
+DEVICE Split splitElement(float value) {
+  if constexpr (T::EXACT) {
+    return {__float_as_uint(value), 0};
+  } else {
+    return split(value);
+  }
 }
 
 // c += a b; lowA and lowB: whether the low halves count. Uniform over the warp.
@@ -87,10 +102,10 @@ DEVICE void contract(
 #pragma unroll
         for (int step = 0; step < 2; step++) {
           int i = 4 * run + 2 * step;
-          a[m][step][0] = split(value[m][0][i]);
-          a[m][step][1] = split(value[m][1][i]);
-          a[m][step][2] = split(value[m][0][i + 1]);
-          a[m][step][3] = split(value[m][1][i + 1]);
+          a[m][step][0] = splitElement<T>(value[m][0][i]);
+          a[m][step][1] = splitElement<T>(value[m][1][i]);
+          a[m][step][2] = splitElement<T>(value[m][0][i + 1]);
+          a[m][step][3] = splitElement<T>(value[m][1][i + 1]);
         }
       }
       int column = runColumn<T>(k0, t, 4, run);
@@ -278,7 +293,7 @@ struct Outer {
       }
 #pragma unroll
       for (int i = 0; i < 8; i++) {
-        Split b[2] = {split(value[0][i]), split(value[1][i])};
+        Split b[2] = {splitElement<T>(value[0][i]), splitElement<T>(value[1][i])};
         sums[i] += value[0][i] + value[1][i];
 #pragma unroll
         for (int m = 0; m < MJ; m++) {

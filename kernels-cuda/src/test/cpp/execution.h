@@ -121,7 +121,8 @@ namespace borealis {
 inline float fromHalf(uint16_t bits) {
   _Float16 value;
   std::memcpy(&value, &bits, sizeof value);
-  return static_cast<float>(value);
+  // A device makes every NaN this one.
+  return value != value ? __uint_as_float(0x7fffffffu) : static_cast<float>(value);
 }
 
 inline uint16_t toHalf(float value) {
@@ -147,11 +148,6 @@ inline uint4 stream16(const uint16_t* p) { return execution::load<uint4>(p); }
 inline void store16(float* p, float4 v) { execution::store(p, v); }
 inline void store8(float* p, float2 v) { execution::store(p, v); }
 inline void store16(uint16_t* p, uint4 v) { execution::store(p, v); }
-
-inline uint32_t roundToTf32(float value) {
-  uint32_t bits = __float_as_uint(value);
-  return value != value ? bits : (bits + 0x1000) & 0xffffe000u;
-}
 
 inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

@@ -16,10 +16,12 @@ import java.nio.file.Path;
  * driver. Tensors are host memory; each call copies them to the device and back.
  *
  * <p>System properties: {@code borealis.cuda.library} names the driver's file, {@code
- * borealis.cuda.image} another file with the kernels than the one in this module.
+ * borealis.cuda.image} another file with the kernels than the one in this module, {@code
+ * borealis.cuda.fusedTokens} the tokens from which one launch does a whole forward call of r ≤ 16.
  */
 public final class CudaBackend implements BackendProvider {
   private static final String IMAGE = "borealis.fatbin";
+  private static final String FUSED_PROPERTY = "borealis.cuda.fusedTokens";
   private static final String IMAGE_PROPERTY = "borealis.cuda.image";
 
   /** For {@link java.util.ServiceLoader}. */
@@ -46,7 +48,7 @@ public final class CudaBackend implements BackendProvider {
     Context context = null;
     try {
       context = Context.primary(Device.of(0));
-      return new CudaEngine(context, image, CudaEngine.FUSED_TOKENS);
+      return new CudaEngine(context, image, Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS));
     } catch (CudaException e) {
       if (context != null) {
         context.close();
