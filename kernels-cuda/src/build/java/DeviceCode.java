@@ -95,6 +95,7 @@ final class DeviceCode {
         List.of(
             "--threads=0",
             "-Xptxas=-v",
+            "--compress-mode=size",
             "--keep",
             "--keep-dir=" + work,
             "-fatbin",

@@ -6,6 +6,7 @@
 namespace borealis {
 
 constexpr int ROWS = 32;            // of a row tile
+constexpr int BACKWARD_ROWS = 16;   // of a row tile of backward_up: the sums of G fill the registers
 constexpr int OUTER_COLUMNS = 64;   // of a warp in the product `outer`
 constexpr int PHI_ROWS = 8;         // of a tile of the kernels that are phi alone
 
@@ -141,9 +142,9 @@ DEVICE void backwardUp(const BackwardUp& p) {
   int end = least((split + 1) * p.outer.split, p.outer.n);
   Streamed<T> source = {p.outer};
   Outer<Streamed<T>, MJ> outer;
-  for (int row0 = split * p.outer.split; row0 < end; row0 += ROWS) {
-    float c[2][2 * MJ][4] = {};
-    contract<T, 2, 2 * MJ>(
+  for (int row0 = split * p.outer.split; row0 < end; row0 += BACKWARD_ROWS) {
+    float c[1][2 * MJ][4] = {};
+    contract<T, 1, 2 * MJ>(
         p.contract, row0, j0, k0, least(k0 + OUTER_COLUMNS, p.contract.k), 32, c);
     sumOverWarps(shared, c, [&](int row, int column, float sum) {
       if (row0 + row < p.contract.n && j0 + column < p.contract.ldU) {
@@ -153,7 +154,7 @@ DEVICE void backwardUp(const BackwardUp& p) {
     });
     if (k0 < p.outer.k) {
       // The rows' second reading, with other lanes: from L1.
-      outer.add(p.outer, source, j0, k0, row0, least(row0 + ROWS, end));
+      outer.add(p.outer, source, j0, k0, row0, least(row0 + BACKWARD_ROWS, end));
     }
     __syncthreads();
   }
@@ -369,7 +370,7 @@ using namespace borealis;
 // One name for each type: borealis_<what>_<type>[_<tile>].
 #define KERNELS_OF_TYPE(T, type)                                                              \
   KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
-  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) { forward<T, 4>(p); }             \
+  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 1) { forward<T, 4>(p); }             \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
   KERNEL(borealis_contract_##type, Product, THREADS, 2) { contractTile<T>(p); }               \
   KERNEL(borealis_expand_##type, Product, THREADS, 2) { expandTile<T>(p); }                   \
@@ -379,9 +380,7 @@ using namespace borealis;
   KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                   \
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
   }                                                                                           \
-  KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, T::EXACT ? 2 : 1) {           \
-    backwardUp<T, 1>(p);                                                                      \
-  }                                                                                           \
+  KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, 2) { backwardUp<T, 1>(p); }   \
   KERNEL(borealis_backward_up_##type##_32, BackwardUp, THREADS, 1) { backwardUp<T, 2>(p); }
 
 KERNELS_OF_TYPE(F32, f32)

@@ -20,6 +20,9 @@ final class BackwardPass {
   private static final int WARPS = 8;
   private static final int ROWS = 32;
 
+  /** Rows of a tile of the kernel {@code backward_up}. */
+  private static final int BACKWARD_ROWS = 16;
+
   private final AdapterSpec spec;
 
   BackwardPass(AdapterSpec spec) {
@@ -134,7 +137,7 @@ final class BackwardPass {
         Splits.ceil(rank, chunk),
         tiles(),
         Splits.rowSplits(n),
-        WARPS * ROWS * (chunk + 8L) * 4,
+        WARPS * BACKWARD_ROWS * (chunk + 8L) * 4,
         arguments.backwardUp);
   }
 

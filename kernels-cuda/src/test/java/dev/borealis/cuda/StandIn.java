@@ -52,6 +52,7 @@ final class StandIn {
           build(
               LIBRARY,
               KERNELS.resolve("borealis.cu"),
+              TEST_SOURCES.resolve("planted.cu"),
               TEST_SOURCES.resolve("execution.cpp"),
               TEST_SOURCES.resolve("driver.cpp"));
       if (problem.isEmpty()) {
