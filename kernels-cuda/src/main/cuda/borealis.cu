@@ -40,7 +40,7 @@ DEVICE void forward(const Forward& p) {
   phiForward(p.phi, tile, row0, u, LDU);
   __syncthreads();
   for (int k0 = 32 * warpId(); k0 < p.up.k; k0 += 32 * WARPS) {
-    expand<T, 2>(p.up, u, LDU, least(ROWS, p.up.n - row0), row0, k0);
+    expand<T, 2, false>(p.up, u, LDU, least(ROWS, p.up.n - row0), row0, k0);
   }
 }
 
@@ -63,7 +63,7 @@ DEVICE void up(const Forward& p) {
   __syncthreads();
   int first = 32 * (WARPS * static_cast<int>(blockIdx.y) + warpId());
   for (int k0 = first; k0 < p.up.k; k0 += 32 * WARPS * static_cast<int>(gridDim.y)) {
-    expand<T, 2>(p.up, u, ldu, least(ROWS, p.up.n - row0), row0, k0);
+    expand<T, 2, false>(p.up, u, ldu, least(ROWS, p.up.n - row0), row0, k0);
   }
 }
 
@@ -108,7 +108,7 @@ DEVICE void expandTile(const Product& p) {
   int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
   if (k0 < p.k) {
     const float* u = p.u + row0 * p.ldU;
-    expand<T, 4>(p, u, p.ldU, least(64, p.n - row0), row0, k0);
+    expand<T, 4, true>(p, u, p.ldU, least(64, p.n - row0), row0, k0);
   }
 }
 

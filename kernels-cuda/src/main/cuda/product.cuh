@@ -162,8 +162,8 @@ DEVICE void sumOverWarps(float* shared, const float (&c)[MT][NT][4], Sink sink) 
 }
 
 // Computes 16 MT rows from row0 and 32 columns from k0 of Y and puts them out. `u` is the row tile's
-// own, in shared or global memory; rows from `rows` on are not read.
-template <class T, int MT>
+// own, in shared or global memory; rows from `rows` on are not read. MASKED: p.mask may be on.
+template <class T, int MT, bool MASKED>
 DEVICE void expand(const Product& p, const float* u, int64_t ldU, int rows, int row0, int k0) {
   const int g = laneId() >> 2;
   const int t = laneId() & 3;
@@ -200,29 +200,31 @@ DEVICE void expand(const Product& p, const float* u, int64_t ldU, int rows, int 
   }
   // Fragment i's column c is column 4c + i of the 32: a thread's columns are neighbours.
   int column = k0 + 8 * t;
+  if (column >= p.k) {
+    return;
+  }
+  float bias[8];
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+    bias[i] = p.bias != nullptr && column + i < p.k ? p.bias[column + i] : 0.0f;
+  }
 #pragma unroll
   for (int m = 0; m < MT; m++) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       int local = 16 * m + 8 * half + g;
-      if (local >= rows || column >= p.k) {
+      if (local >= rows) {
         continue;
       }
       float value[8];
 #pragma unroll
       for (int i = 0; i < 8; i++) {
-        value[i] = p.scale * c[m][i & 3][2 * half + (i >> 2)];
+        value[i] = fmaf(p.scale, c[m][i & 3][2 * half + (i >> 2)], bias[i]);
       }
       int64_t row = row0 + local;
-      if (p.mask.on) {
+      if (MASKED && p.mask.on) {
         // BF16's order: the eight are neighbours, whatever their type.
         maskRuns<BF16>(p.mask, row, k0, t, 4, p.k, value);
-      }
-      if (p.bias != nullptr) {
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-          value[i] += column + i < p.k ? p.bias[column + i] : 0.0f;
-        }
       }
       if (T::EXACT && p.outF32) {
         update8<F32>(static_cast<float*>(p.out) + row * p.ldOut, column, p.k, p.vectorOut,

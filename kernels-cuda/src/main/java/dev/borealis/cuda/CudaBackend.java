@@ -57,7 +57,8 @@ public final class CudaBackend implements BackendProvider {
     }
   }
 
-  private static byte[] image() {
+  /** Returns the device code. */
+  static byte[] image() {
     String path = System.getProperty(IMAGE_PROPERTY, "");
     try {
       if (!path.isEmpty()) {

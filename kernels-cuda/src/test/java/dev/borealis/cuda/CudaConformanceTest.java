@@ -49,8 +49,8 @@ class CudaConformanceTest {
       }
     }
     System.out.println(
-        "CUDA stand-in (not a GPU), threads "
-            + order
+        (StandIn.GPU ? "CUDA device" : "CUDA stand-in (not a GPU), threads " + order)
+           
             + ": "
             + passed
             + " passed, "

@@ -13,6 +13,7 @@ import dev.borealis.adapter.CallOptions;
 import dev.borealis.adapter.GradientOptions;
 import dev.borealis.adapter.HiddenDropoutMode;
 import dev.borealis.adapter.Mode;
+import dev.borealis.adapter.Nonlinearity;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.SplineMode;
 import dev.borealis.adapter.Update;
@@ -76,7 +77,7 @@ class CudaShapesTest {
         Arguments.of(AdapterSpec.noraSwiGlu(300, 290, 64).build(), 40, DType.F16),
         Arguments.of(
             AdapterSpec.lora(300, 290, 64).nonlinearity(
-                    new dev.borealis.adapter.Nonlinearity.Pointwise(Activation.GELU))
+                    new Nonlinearity.Pointwise(Activation.GELU))
                 .build(),
             65,
             DType.BF16),
@@ -171,7 +172,7 @@ class CudaShapesTest {
   }
 
   private static CudaEngine engine(Context context, int fusedTokens) {
-    return new CudaEngine(context, new byte[] {1}, fusedTokens);
+    return new CudaEngine(context, CudaBackend.image(), fusedTokens);
   }
 
   private static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {
@@ -267,6 +268,7 @@ class CudaShapesTest {
 
   @Test
   void aClosedArenaAndAdapterLeaveNothingOnTheDevice() {
+    StandIn.assumeUsed();
     AdapterSpec spec = AdapterSpec.aurora(20, 20, 4).staticForm().build();
     try (Context context = Context.primary(Device.of(0))) {
       CudaEngine engine = engine(context, NEVER_FUSED);

@@ -19,6 +19,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -33,6 +34,11 @@ class PlantedBugsTest {
   private static final int DIVERGENT = 4;
   private static final int EARLY_EXIT = 5;
   private static final int SHARED_STORE_BEHIND = 6;
+
+  @BeforeAll
+  static void onTheStandInOnly() {
+    StandIn.assumeUsed();
+  }
 
   @AfterEach
   void forwardAgain() {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -13,10 +14,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 
 /**
  * The stand-in for libcuda: the kernels' own source, compiled by g++ with one fiber per CUDA thread.
  * Compiled once, when a source has changed. No GPU, and no word about one's speed.
+ *
+ * <p>With {@code -Dborealis.test.gpu=true} there is none: the same tests run on the real driver, device
+ * and device code; those that are about the stand-in are skipped.
  */
 final class StandIn {
   /** In which order the threads of a block run, and the blocks of a grid. */
@@ -37,7 +42,10 @@ final class StandIn {
   private static final Path FOLDER = Path.of("target/standin");
   private static final Path LIBRARY = FOLDER.resolve("libcuda-standin.so");
 
-  private static final Optional<String> PROBLEM = prepare();
+  /** Whether the tests run on a real device. */
+  static final boolean GPU = Boolean.getBoolean("borealis.test.gpu");
+
+  private static final Optional<String> PROBLEM = GPU ? Optional.empty() : prepare();
 
   private StandIn() {}
 
@@ -133,8 +141,16 @@ final class StandIn {
     return false;
   }
 
-  /** Sets the order of all later launches. */
+  /** Skips a test that is about the stand-in itself where a device is used. */
+  static void assumeUsed() {
+    Assumptions.assumeFalse(GPU, "about the stand-in, and this is a GPU");
+  }
+
+  /** Sets the order of all later launches; a device has its own. */
   static void order(Order order) {
+    if (GPU) {
+      return;
+    }
     call("borealisStandInOrder", order.code);
   }
 
@@ -165,7 +181,7 @@ final class StandIn {
     }
   }
 
-  private static java.lang.foreign.MemorySegment find(String name) {
+  private static MemorySegment find(String name) {
     return SymbolLookup.libraryLookup(LIBRARY.toAbsolutePath(), Arena.global()).findOrThrow(name);
   }
 }
