@@ -8,13 +8,22 @@ struct Planted {
   int32_t bug;
 };
 
-enum Bug : int32_t { NONE, MISSING_BARRIER, STORE_BEHIND, MISALIGNED, DIVERGENT, EARLY_EXIT, SHARED_STORE_BEHIND };
+enum Bug : int32_t {
+  NONE,
+  MISSING_BARRIER,
+  STORE_BEHIND,
+  MISALIGNED,
+  DIVERGENT,
+  EARLY_EXIT,
+  SHARED_STORE_BEHIND,
+  READ_BEHIND
+};
 
 // out[i] = in[i + 1], by way of shared memory.
 KERNEL(planted, Planted, 256, 1) {
   SHARED_MEMORY(shared);
   int i = static_cast<int>(threadIdx.x);
-  shared[p.bug == SHARED_STORE_BEHIND && i == 3 ? p.n : i] = p.in[i];
+  shared[p.bug == SHARED_STORE_BEHIND && i == 3 ? p.n : i] = p.in[p.bug == READ_BEHIND && i == 3 ? p.n : i];
   if (p.bug == EARLY_EXIT && i == 5) {
     return;
   }

@@ -11,6 +11,7 @@ final class Splits {
   private static final int MAX_ROW_SPLITS = 16;
   private static final int MIN_ROWS = 256;
   private static final int FEW_TOKENS = 64;
+  private static final int MANY_TOKENS = 2048;
 
   private Splits() {}
 
@@ -18,15 +19,19 @@ final class Splits {
     return (a + b - 1) / b;
   }
 
-  /** Columns of X a block sums over: few for few tokens, where there are few blocks otherwise. */
+  /** Columns of X a block sums over: the fewer tokens, the more blocks have to share a token. */
   static int columns(long tokens) {
-    return tokens <= FEW_TOKENS ? 256 : 1024;
+    return tokens <= FEW_TOKENS ? 256 : tokens < MANY_TOKENS ? 1024 : 8192;
   }
 
   /** Floats of the shares of Z, whatever the number of tokens up to the largest. */
   static long contractFloats(long maxTokens, long k, long ldZ) {
-    long few = Math.min(maxTokens, FEW_TOKENS);
-    return Math.max(few * ceil(k, columns(few)), maxTokens * ceil(k, columns(maxTokens))) * ldZ;
+    long shares = 0;
+    for (long tokens : new long[] {FEW_TOKENS, MANY_TOKENS - 1, maxTokens}) {
+      long n = Math.min(tokens, maxTokens);
+      shares = Math.max(shares, n * ceil(k, columns(n)));
+    }
+    return shares * ldZ;
   }
 
   /** Rows that a block sums over in the product `outer`, a multiple of 32. */

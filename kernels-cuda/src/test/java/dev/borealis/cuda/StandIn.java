@@ -39,8 +39,10 @@ final class StandIn {
 
   static final Path TEST_SOURCES = Path.of("src/test/cpp");
   static final Path KERNELS = Path.of("src/main/cuda");
-  private static final Path FOLDER = Path.of("target/standin");
-  private static final Path LIBRARY = FOLDER.resolve("libcuda-standin.so");
+  static final Path FOLDER = Path.of("target/standin");
+  private static final String GIVEN = System.getProperty("borealis.standin.library", "");
+  private static final Path LIBRARY =
+      GIVEN.isEmpty() ? FOLDER.resolve("libcuda-standin.so") : Path.of(GIVEN);
 
   /** Whether the tests run on a real device. */
   static final boolean GPU = Boolean.getBoolean("borealis.test.gpu");
@@ -57,7 +59,7 @@ final class StandIn {
   private static Optional<String> prepare() {
     try {
       Optional<String> problem =
-          build(
+          !GIVEN.isEmpty() ? Optional.empty() : build(
               LIBRARY,
               KERNELS.resolve("borealis.cu"),
               TEST_SOURCES.resolve("planted.cu"),
@@ -77,19 +79,28 @@ final class StandIn {
     }
   }
 
-  /** Compiles sources into a library if one is newer; returns why that can't be done here, if so. */
-  static Optional<String> build(Path library, Path... sources)
+  /** Compiles sources into a library unless it is newer; returns why that can't be done, if so. */
+  private static Optional<String> build(Path library, Path... sources)
       throws IOException, InterruptedException {
     if (Files.exists(library) && !isOlder(library)) {
       return Optional.empty();
     }
+    List<String> arguments =
+        new ArrayList<>(List.of("-O2", "-shared", "-o", library.toString(), "-x", "c++"));
+    for (Path source : sources) {
+      arguments.add(source.toString());
+    }
+    return compile(arguments);
+  }
+
+  /** Runs g++; returns why there is none, if so. Warnings are errors. */
+  static Optional<String> compile(List<String> arguments) throws IOException, InterruptedException {
     Files.createDirectories(FOLDER);
     List<String> command =
         new ArrayList<>(
             List.of(
                 "g++",
                 "-std=c++17",
-                "-O2",
                 "-ffp-contract=off",
                 "-fno-math-errno",
                 "-Wall",
@@ -97,16 +108,9 @@ final class StandIn {
                 "-Wno-unknown-pragmas",
                 "-fPIC",
                 "-fvisibility=hidden",
-                "-shared",
                 "-I" + TEST_SOURCES,
-                "-I" + KERNELS,
-                "-o",
-                library.toString(),
-                "-x",
-                "c++"));
-    for (Path source : sources) {
-      command.add(source.toString());
-    }
+                "-I" + KERNELS));
+    command.addAll(arguments);
     Path log = FOLDER.resolve("g++.txt");
     Process process;
     try {
@@ -121,7 +125,6 @@ final class StandIn {
     int status = process.waitFor();
     String output = Files.readString(log);
     if (status != 0 || !output.isBlank()) {
-      Files.deleteIfExists(library);
       throw new IllegalStateException("g++ ended with status " + status + ":\n" + output);
     }
     return Optional.empty();
