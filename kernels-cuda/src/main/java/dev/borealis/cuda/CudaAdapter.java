@@ -26,7 +26,12 @@ final class CudaAdapter implements AdapterKernel {
     this.engine = engine;
     this.spec = weights.spec();
     this.weights = new DeviceWeights(engine, weights);
-    this.staticForm = spec.staticForm() ? new StaticForm(engine, spec, this.weights) : null;
+    try {
+      this.staticForm = spec.staticForm() ? new StaticForm(engine, spec, this.weights) : null;
+    } catch (RuntimeException e) {
+      this.weights.close();
+      throw e;
+    }
     this.forwardPass = new ForwardPass(spec, engine.fusedTokens());
     this.backwardPass = new BackwardPass(spec);
   }

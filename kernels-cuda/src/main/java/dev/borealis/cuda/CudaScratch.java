@@ -40,7 +40,39 @@ final class CudaScratch implements AdapterKernel.Scratch {
   final long columnShares;
   final long staticGradient;
 
-  CudaScratch(CudaEngine engine, AdapterSpec spec, PhiWeights phi, int maxTokens, Mode mode, Arena arena) {
+  /** What has to be freed. */
+  private record Memory(Stream stream, DeviceBuffer device, PinnedBuffer pinned) {
+    static Memory allocate(CudaEngine engine, long deviceBytes, long hostBytes) {
+      Stream stream = Stream.create(engine.context());
+      try {
+        DeviceBuffer device = DeviceBuffer.allocate(engine.context(), deviceBytes);
+        try {
+          PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), hostBytes);
+          return new Memory(stream, device, pinned);
+        } catch (RuntimeException e) {
+          device.close();
+          throw e;
+        }
+      } catch (RuntimeException e) {
+        stream.close();
+        throw e;
+      }
+    }
+
+    void close() {
+      pinned.close();
+      device.close();
+      stream.close();
+    }
+  }
+
+  CudaScratch(
+      CudaEngine engine,
+      AdapterSpec spec,
+      PhiWeights phi,
+      int maxTokens,
+      Mode mode,
+      Arena arena) {
     this.training = mode == Mode.TRAINING;
     long n = Math.max(maxTokens, 1);
     int in = spec.inFeatures();
@@ -93,18 +125,12 @@ final class CudaScratch implements AdapterKernel.Scratch {
         plans.put(parameter, Staging.planDense(device, host, leading, columns));
       }
     }
-    Stream stream = Stream.create(engine.context());
-    DeviceBuffer memory = DeviceBuffer.allocate(engine.context(), device.bytes());
-    PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), host.bytes());
+    Memory owned = Memory.allocate(engine, device.bytes(), host.bytes());
     // Nobody closes a workspace; its arena does.
-    MemorySegment.NULL.reinterpret(
-        1,
-        arena,
-        ignored -> {
-          pinned.close();
-          memory.close();
-          stream.close();
-        });
+    MemorySegment.NULL.reinterpret(1, arena, ignored -> owned.close());
+    Stream stream = owned.stream();
+    DeviceBuffer memory = owned.device();
+    PinnedBuffer pinned = owned.pinned();
     this.launches = new Launches(engine.module(), stream);
     this.arguments = new Arguments(Arena.ofAuto());
     this.x = new Staging(planX, memory, pinned, stream);

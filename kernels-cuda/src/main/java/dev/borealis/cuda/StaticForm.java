@@ -24,7 +24,12 @@ final class StaticForm implements AutoCloseable {
     packedBytes = Packed.floats(spec.rank(), spec.inFeatures()) * 4;
     packedAt = carver.take(packedBytes);
     buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
-    compute(weights);
+    try {
+      compute(weights);
+    } catch (RuntimeException e) {
+      buffer.close();
+      throw e;
+    }
   }
 
   /** Computes φ(A) from the weights; waits for it. */

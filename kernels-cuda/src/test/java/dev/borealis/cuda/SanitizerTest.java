@@ -31,6 +31,7 @@ class SanitizerTest {
     private Main() {}
 
     public static void main(String[] args) throws Exception {
+      StandIn.problem().ifPresent(System.out::println);
       if (args.length > 0) {
         call(PlantedBugsTest.class, "run", int.class, Integer.parseInt(args[0]));
       } else {

@@ -58,13 +58,7 @@ final class StandIn {
 
   private static Optional<String> prepare() {
     try {
-      Optional<String> problem =
-          !GIVEN.isEmpty() ? Optional.empty() : build(
-              LIBRARY,
-              KERNELS.resolve("borealis.cu"),
-              TEST_SOURCES.resolve("planted.cu"),
-              TEST_SOURCES.resolve("execution.cpp"),
-              TEST_SOURCES.resolve("driver.cpp"));
+      Optional<String> problem = GIVEN.isEmpty() ? build() : Optional.empty();
       if (problem.isEmpty()) {
         System.setProperty("borealis.cuda.library", LIBRARY.toAbsolutePath().toString());
         // The stand-in doesn't look at the image, but there has to be one.
@@ -79,18 +73,23 @@ final class StandIn {
     }
   }
 
-  /** Compiles sources into a library unless it is newer; returns why that can't be done, if so. */
-  private static Optional<String> build(Path library, Path... sources)
-      throws IOException, InterruptedException {
-    if (Files.exists(library) && !isOlder(library)) {
+  /** Compiles the library unless it is newer than its sources; returns why it can't, if so. */
+  private static Optional<String> build() throws IOException, InterruptedException {
+    if (Files.exists(LIBRARY) && !isOlder(LIBRARY)) {
       return Optional.empty();
     }
-    List<String> arguments =
-        new ArrayList<>(List.of("-O2", "-shared", "-o", library.toString(), "-x", "c++"));
-    for (Path source : sources) {
-      arguments.add(source.toString());
-    }
-    return compile(arguments);
+    return compile(
+        List.of(
+            "-O2",
+            "-shared",
+            "-o",
+            LIBRARY.toString(),
+            "-x",
+            "c++",
+            KERNELS.resolve("borealis.cu").toString(),
+            TEST_SOURCES.resolve("planted.cu").toString(),
+            TEST_SOURCES.resolve("execution.cpp").toString(),
+            TEST_SOURCES.resolve("driver.cpp").toString()));
   }
 
   /** Runs g++; returns why there is none, if so. Warnings are errors. */
