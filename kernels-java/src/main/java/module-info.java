@@ -1,7 +1,8 @@
 /** The tensor API, the adapters and their CPU kernels. */
 module dev.borealis.kernels {
   requires static jdk.incubator.vector;
-  // Transitive, because annotations of its are in our signatures; static, because nobody needs it to run.
+  // Transitive, because annotations of its are in our signatures; static, because nobody needs it
+  // to run.
   requires static transitive org.jspecify;
 
   exports dev.borealis.tensor;

@@ -6,7 +6,8 @@ import java.util.TreeMap;
 
 /** Runs a demonstration; exits with 1 if one of its checks fails, with 2 if there is none such. */
 public final class Demo {
-  private static final Map<String, Runnable> DEMOS = new TreeMap<>(Map.of("encoder", EncoderDemo::run));
+  private static final Map<String, Runnable> DEMOS =
+      new TreeMap<>(Map.of("encoder", EncoderDemo::run));
 
   private Demo() {}
 

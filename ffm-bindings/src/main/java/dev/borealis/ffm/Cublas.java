@@ -7,7 +7,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import dev.borealis.ffm.generated.CublasApi;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -18,19 +17,6 @@ import java.util.Optional;
  * is first needed.
  */
 public final class Cublas extends Resource {
-  /** Names of results. The header has them all, so no call has to be made for one that failed. */
-  private static final Map<Integer, String> STATUS_NAMES =
-      Map.of(
-          CublasApi.CUBLAS_STATUS_NOT_INITIALIZED(), "CUBLAS_STATUS_NOT_INITIALIZED",
-          CublasApi.CUBLAS_STATUS_ALLOC_FAILED(), "CUBLAS_STATUS_ALLOC_FAILED",
-          CublasApi.CUBLAS_STATUS_INVALID_VALUE(), "CUBLAS_STATUS_INVALID_VALUE",
-          CublasApi.CUBLAS_STATUS_ARCH_MISMATCH(), "CUBLAS_STATUS_ARCH_MISMATCH",
-          CublasApi.CUBLAS_STATUS_MAPPING_ERROR(), "CUBLAS_STATUS_MAPPING_ERROR",
-          CublasApi.CUBLAS_STATUS_EXECUTION_FAILED(), "CUBLAS_STATUS_EXECUTION_FAILED",
-          CublasApi.CUBLAS_STATUS_INTERNAL_ERROR(), "CUBLAS_STATUS_INTERNAL_ERROR",
-          CublasApi.CUBLAS_STATUS_NOT_SUPPORTED(), "CUBLAS_STATUS_NOT_SUPPORTED",
-          CublasApi.CUBLAS_STATUS_LICENSE_ERROR(), "CUBLAS_STATUS_LICENSE_ERROR");
-
   private final MemorySegment handle;
   private final MemorySegment alpha;
   private final MemorySegment beta;
@@ -82,7 +68,7 @@ public final class Cublas extends Resource {
     context.makeCurrent();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ADDRESS);
-      check(CublasApi.cublasCreate_v2(out), "cublasCreate_v2");
+      CublasStatus.check(CublasApi.cublasCreate_v2(out), "cublasCreate_v2");
       return register(new Cublas(context, out.get(ADDRESS, 0)));
     }
   }
@@ -98,7 +84,7 @@ public final class Cublas extends Resource {
     enter();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(JAVA_INT);
-      check(CublasApi.cublasGetVersion_v2(handle, out), "cublasGetVersion_v2");
+      CublasStatus.check(CublasApi.cublasGetVersion_v2(handle, out), "cublasGetVersion_v2");
       return out.get(JAVA_INT, 0);
     }
   }
@@ -114,7 +100,7 @@ public final class Cublas extends Resource {
   public void setStream(Stream stream) {
     requireTogether(stream);
     enter();
-    check(CublasApi.cublasSetStream_v2(handle, stream.handle()), "cublasSetStream_v2");
+    CublasStatus.check(CublasApi.cublasSetStream_v2(handle, stream.handle()), "cublasSetStream_v2");
   }
 
   /**
@@ -131,7 +117,7 @@ public final class Cublas extends Resource {
   public void setStream(Stream stream, DeviceBuffer workspace) {
     requireTogether(workspace);
     setStream(stream); // first, because it goes back to cuBLAS's own workspace
-    check(
+    CublasStatus.check(
         CublasApi.cublasSetWorkspace_v2(
             handle, MemorySegment.ofAddress(workspace.address()), workspace.byteSize()),
         "cublasSetWorkspace_v2(" + workspace.byteSize() + " bytes)");
@@ -146,7 +132,8 @@ public final class Cublas extends Resource {
    */
   public void setMathMode(MathMode mode) {
     enter();
-    check(CublasApi.cublasSetMathMode(handle, mode.code()), "cublasSetMathMode(" + mode + ")");
+    CublasStatus.check(
+        CublasApi.cublasSetMathMode(handle, mode.code()), "cublasSetMathMode(" + mode + ")");
   }
 
   /**
@@ -202,13 +189,14 @@ public final class Cublas extends Resource {
             compute.code(),
             CublasApi.CUBLAS_GEMM_DEFAULT());
     if (code != CublasApi.CUBLAS_STATUS_SUCCESS()) {
-      throw failure(code, "cublasGemmEx(m " + m + ", n " + n + ", k " + k + ", " + compute + ")");
+      throw CublasStatus.failure(
+          code, "cublasGemmEx(m " + m + ", n " + n + ", k " + k + ", " + compute + ")");
     }
   }
 
   @Override
   void release() {
-    check(CublasApi.cublasDestroy_v2(handle), "cublasDestroy_v2");
+    CublasStatus.check(CublasApi.cublasDestroy_v2(handle), "cublasDestroy_v2");
   }
 
   private static void requireShapes(
@@ -231,18 +219,8 @@ public final class Cublas extends Resource {
   private static int property(int type) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(JAVA_INT);
-      check(CublasApi.cublasGetProperty(type, out), "cublasGetProperty(" + type + ")");
+      CublasStatus.check(CublasApi.cublasGetProperty(type, out), "cublasGetProperty(" + type + ")");
       return out.get(JAVA_INT, 0);
     }
-  }
-
-  private static void check(int code, String call) {
-    if (code != CublasApi.CUBLAS_STATUS_SUCCESS()) {
-      throw failure(code, call);
-    }
-  }
-
-  private static CudaException failure(int code, String call) {
-    return new CudaException(code, STATUS_NAMES.getOrDefault(code, "unknown status"), call, "");
   }
 }

@@ -4,8 +4,13 @@ package dev.borealis.ffm;
 public final class CudaException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  /** The result, a {@code CUresult} or {@code cublasStatus_t}. */
   private final int code;
+
+  /** The result's symbolic name. */
   private final String name;
+
+  /** The native function, with the arguments that matter. */
   private final String call;
 
   /**

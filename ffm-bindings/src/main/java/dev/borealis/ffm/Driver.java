@@ -27,7 +27,7 @@ final class Driver {
     }
   }
 
-  /** Returns the exception for a failed call; the driver's own description, then the detail. */
+  /** {@return the exception for a failed call; the driver's own description, then the detail} */
   static CudaException failure(int code, String call, String detail) {
     String name = text(out -> CudaDriver.cuGetErrorName(code, out), "unknown error");
     String description = text(out -> CudaDriver.cuGetErrorString(code, out), "");

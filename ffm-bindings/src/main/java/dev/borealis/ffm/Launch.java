@@ -267,6 +267,7 @@ public final class Launch {
    */
   public void on(Stream stream) {
     CudaModule module = function.module();
+    module.requireOpen();
     module.requireTogether(stream);
     long[] sizes = function.parameterSizes();
     if (sizes != null && sizes.length != count) {
@@ -300,7 +301,7 @@ public final class Launch {
     }
   }
 
-  /** Returns the kernel's name and the configuration. */
+  /** {@return the kernel's name and the configuration} */
   @Override
   public String toString() {
     return function.name()

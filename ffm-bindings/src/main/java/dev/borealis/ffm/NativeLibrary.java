@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -81,7 +82,8 @@ final class NativeLibrary {
     } catch (IllegalCallerException e) {
       return Optional.of(
           "unavailable: native access is denied; run with --enable-native-access="
-              + NativeLibrary.class.getModule().getName());
+              + Objects.requireNonNullElse(
+                  NativeLibrary.class.getModule().getName(), "ALL-UNNAMED"));
     }
   }
 

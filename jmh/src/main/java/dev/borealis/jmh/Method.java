@@ -13,7 +13,7 @@ public enum Method {
   /** Modulated Swish with a learnable β. */
   NOLORA;
 
-  /** Returns the specification of a square layer without dropout. */
+  /** {@return the specification of a square layer without dropout} */
   AdapterSpec spec(int features, int rank) {
     AdapterSpec.Builder builder =
         switch (this) {

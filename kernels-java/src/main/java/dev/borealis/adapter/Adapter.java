@@ -34,12 +34,12 @@ public final class Adapter implements AutoCloseable {
     this.packedVersion = weights.version();
   }
 
-  /** Returns what this adapter computes. */
+  /** {@return what this adapter computes} */
   public AdapterSpec spec() {
     return weights.spec();
   }
 
-  /** Returns the weights it was prepared from. */
+  /** {@return the weights it was prepared from} */
   public AdapterWeights weights() {
     return weights;
   }
@@ -51,6 +51,7 @@ public final class Adapter implements AutoCloseable {
    * @param mode inference, or training with a backward
    * @param arena owner of the memory. A confined arena keeps every call on the thread that owns it;
    *     {@code Arena.ofShared()} lets a call use all of the backend's threads
+   * @return the workspace, for this adapter only
    * @throws IllegalArgumentException if maxTokens is negative
    * @throws IllegalStateException if the arena is closed or another thread's, or the adapter is
    *     closed

@@ -37,6 +37,7 @@ public final class AdapterGradients extends ParameterTensors {
    *
    * @param spec the adapter's specification
    * @param arena owner of the memory
+   * @return what was allocated
    */
   public static AdapterGradients allocate(AdapterSpec spec, Arena arena) {
     return new AdapterGradients(spec, allocateAll(spec, arena));

@@ -19,6 +19,7 @@ public interface AdapterKernel extends AutoCloseable {
    * @param maxTokens largest n, ≥ 0
    * @param mode inference or training
    * @param arena owner of the memory
+   * @return what was allocated
    */
   Scratch allocate(int maxTokens, Mode mode, Arena arena);
 

@@ -66,6 +66,7 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder lora(int inFeatures, int outFeatures, int rank) {
     return new Builder(
@@ -78,6 +79,7 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder mosLora(int inFeatures, int outFeatures, int rank) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.Mixer());
@@ -90,14 +92,14 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder aurora(int inFeatures, int outFeatures, int rank) {
     return new Builder(
         inFeatures,
         outFeatures,
         rank,
-        new Nonlinearity.Aurora(
-            Activation.TANH, true, true, SplineMode.SUM, SplineGrid.DEFAULT));
+        new Nonlinearity.Aurora(Activation.TANH, true, true, SplineMode.SUM, SplineGrid.DEFAULT));
   }
 
   /**
@@ -106,6 +108,7 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder nora(int inFeatures, int outFeatures, int rank) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.Pointwise(Activation.SILU));
@@ -117,6 +120,7 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder noraSwiGlu(int inFeatures, int outFeatures, int rank) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.SwiGlu());
@@ -129,6 +133,7 @@ public final class AdapterSpec {
    * @param inFeatures d_in ≥ 1
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
+   * @return a builder
    */
   public static Builder noLora(int inFeatures, int outFeatures, int rank) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.Swish()).modulation();
@@ -141,77 +146,83 @@ public final class AdapterSpec {
    * @param outFeatures d_out ≥ 1
    * @param rank r, 1 to {@value #MAX_RANK}
    * @param activation f
+   * @return a builder
    */
-  public static Builder noLora(
-      int inFeatures, int outFeatures, int rank, Activation activation) {
+  public static Builder noLora(int inFeatures, int outFeatures, int rank, Activation activation) {
     return new Builder(inFeatures, outFeatures, rank, new Nonlinearity.Pointwise(activation))
         .modulation();
   }
 
-  /** Returns d_in. */
+  /** {@return d_in} */
   public int inFeatures() {
     return inFeatures;
   }
 
-  /** Returns d_out. */
+  /** {@return d_out} */
   public int outFeatures() {
     return outFeatures;
   }
 
-  /** Returns r: the columns of B. */
+  /** {@return r: the columns of B} */
   public int rank() {
     return rank;
   }
 
-  /** Returns r_a: the rows of A, 2r for SwiGLU and r otherwise. */
+  /** {@return r_a: the rows of A, 2r for SwiGLU and r otherwise} */
   public int downRank() {
     return nonlinearity instanceof Nonlinearity.SwiGlu ? 2 * rank : rank;
   }
 
-  /** Returns φ. */
+  /** {@return φ} */
   public Nonlinearity nonlinearity() {
     return nonlinearity;
   }
 
-  /** Returns the default scale s of a call. */
+  /** {@return the default scale s of a call} */
   public float scale() {
     return scale;
   }
 
-  /** Returns the probability of dropping an element of X in training, in [0, 1). */
+  /** {@return the probability of dropping an element of X in training, in [0, 1)} */
   public double inputDropout() {
     return inputDropout;
   }
 
-  /** Returns the probability of dropping a rank unit in training, in [0, 1). */
+  /** {@return the probability of dropping a rank unit in training, in [0, 1)} */
   public double hiddenDropout() {
     return hiddenDropout;
   }
 
-  /** Returns how the hidden dropout is drawn. */
+  /** {@return how the hidden dropout is drawn} */
   public HiddenDropoutMode hiddenDropoutMode() {
     return hiddenDropoutMode;
   }
 
-  /** Tells whether a training call draws a mask at all. */
+  /**
+   * Tells whether a training call draws a mask at all.
+   *
+   * @return whether either probability is above 0
+   */
   public boolean hasDropout() {
     return inputDropout > 0 || hiddenDropout > 0;
   }
 
   /**
    * Tells whether φ acts on the columns of A instead of on Z (AuroRA-S): {@code y += s·B·σ(A)·x}.
+   *
+   * @return whether it does
    */
   public boolean staticForm() {
     return staticForm;
   }
 
-  /** Returns the parameters that such an adapter has, in the order of the enum. */
+  /** {@return the parameters that such an adapter has, in the order of the enum} */
   public Set<Parameter> parameters() {
     return parameters;
   }
 
   /**
-   * Returns the shape of one parameter.
+   * {@return the shape of one parameter}
    *
    * @param parameter one of {@link #parameters()}
    */
@@ -232,9 +243,7 @@ public final class AdapterSpec {
       throw new UnsupportedSpecException("spline weights: only AuroRA has them");
     }
     long bases = a.grid().bases();
-    return a.mode() == SplineMode.FULL
-        ? new long[] {rank, rank, bases}
-        : new long[] {rank, bases};
+    return a.mode() == SplineMode.FULL ? new long[] {rank, rank, bases} : new long[] {rank, bases};
   }
 
   @Override
@@ -269,6 +278,7 @@ public final class AdapterSpec {
      * Sets α of {@code s = α/r}.
      *
      * @param alpha finite
+     * @return this builder
      */
     public Builder alpha(double alpha) {
       this.alpha = alpha;
@@ -276,7 +286,11 @@ public final class AdapterSpec {
       return this;
     }
 
-    /** Makes {@code s = α/√r} (rsLoRA). */
+    /**
+     * Makes {@code s = α/√r} (rsLoRA).
+     *
+     * @return this builder
+     */
     public Builder rankStabilised() {
       this.rankStabilised = true;
       return this;
@@ -286,6 +300,7 @@ public final class AdapterSpec {
      * Sets s itself, whatever α and r.
      *
      * @param scale finite
+     * @return this builder
      */
     public Builder scale(double scale) {
       if (!Double.isFinite(scale)) {
@@ -299,6 +314,7 @@ public final class AdapterSpec {
      * Replaces φ, for combinations without a name of their own.
      *
      * @param nonlinearity the new φ
+     * @return this builder
      */
     public Builder nonlinearity(Nonlinearity nonlinearity) {
       this.nonlinearity = Objects.requireNonNull(nonlinearity, "nonlinearity");
@@ -309,39 +325,39 @@ public final class AdapterSpec {
      * Chooses AuroRA's spline reading.
      *
      * @param mode SUM, CHANNEL or FULL
+     * @return this builder
      * @throws UnsupportedSpecException if this is not AuroRA
      */
     public Builder spline(SplineMode mode) {
       Nonlinearity.Aurora a = aurora("spline mode");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              a.activation(), a.fixedTerm(), a.splineTerm(), mode, a.grid()));
+          new Nonlinearity.Aurora(a.activation(), a.fixedTerm(), a.splineTerm(), mode, a.grid()));
     }
 
     /**
      * Chooses AuroRA's spline grid.
      *
      * @param grid the knots
+     * @return this builder
      * @throws UnsupportedSpecException if this is not AuroRA
      */
     public Builder grid(SplineGrid grid) {
       Nonlinearity.Aurora a = aurora("spline grid");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              a.activation(), a.fixedTerm(), a.splineTerm(), a.mode(), grid));
+          new Nonlinearity.Aurora(a.activation(), a.fixedTerm(), a.splineTerm(), a.mode(), grid));
     }
 
     /**
      * Chooses AuroRA's activation.
      *
      * @param activation TANH, LEAKY_RELU or SIGMOID
+     * @return this builder
      * @throws UnsupportedSpecException if this is not AuroRA
      */
     public Builder activation(Activation activation) {
       Nonlinearity.Aurora a = aurora("activation");
       return nonlinearity(
-          new Nonlinearity.Aurora(
-              activation, a.fixedTerm(), a.splineTerm(), a.mode(), a.grid()));
+          new Nonlinearity.Aurora(activation, a.fixedTerm(), a.splineTerm(), a.mode(), a.grid()));
     }
 
     /**
@@ -349,6 +365,7 @@ public final class AdapterSpec {
      *
      * @param fixedTerm whether {@code act(H act(z))} is there
      * @param splineTerm whether the spline is there
+     * @return this builder
      * @throws UnsupportedSpecException if this is not AuroRA, or neither is there
      */
     public Builder terms(boolean fixedTerm, boolean splineTerm) {
@@ -365,7 +382,11 @@ public final class AdapterSpec {
           property + ": expected an AuroRA specification, came " + nonlinearity);
     }
 
-    /** Makes φ act on the columns of A (AuroRA-S, static in training too). */
+    /**
+     * Makes φ act on the columns of A (AuroRA-S, static in training too).
+     *
+     * @return a builder
+     */
     public Builder staticForm() {
       this.staticForm = true;
       return this;
@@ -375,6 +396,7 @@ public final class AdapterSpec {
      * Sets the dropout on X.
      *
      * @param probability of dropping an element, in [0, 1)
+     * @return this builder
      */
     public Builder inputDropout(double probability) {
       this.inputDropout = probability;
@@ -386,6 +408,7 @@ public final class AdapterSpec {
      *
      * @param probability of dropping a unit, in [0, 1)
      * @param mode per element or per unit
+     * @return this builder
      */
     public Builder hiddenDropout(double probability, HiddenDropoutMode mode) {
       this.hiddenDropout = probability;
@@ -393,25 +416,41 @@ public final class AdapterSpec {
       return this;
     }
 
-    /** Adds the modulation v. */
+    /**
+     * Adds the modulation v.
+     *
+     * @return this builder
+     */
     public Builder modulation() {
       optional.add(Parameter.V);
       return this;
     }
 
-    /** Adds the output gain g. */
+    /**
+     * Adds the output gain g.
+     *
+     * @return this builder
+     */
     public Builder gain() {
       optional.add(Parameter.GAIN);
       return this;
     }
 
-    /** Adds the bias a of the down-projection. */
+    /**
+     * Adds the bias a of the down-projection.
+     *
+     * @return this builder
+     */
     public Builder downBias() {
       optional.add(Parameter.A_BIAS);
       return this;
     }
 
-    /** Adds the bias b of the up-projection. */
+    /**
+     * Adds the bias b of the up-projection.
+     *
+     * @return this builder
+     */
     public Builder upBias() {
       optional.add(Parameter.B_BIAS);
       return this;
@@ -427,14 +466,14 @@ public final class AdapterSpec {
     /**
      * Checks everything and builds.
      *
+     * @return what was built
      * @throws UnsupportedSpecException if a property is out of range, named in the message
      */
     public AdapterSpec build() {
       atLeastOne("inFeatures", inFeatures);
       atLeastOne("outFeatures", outFeatures);
       if (rank < 1 || rank > MAX_RANK) {
-        throw new UnsupportedSpecException(
-            "rank: expected 1 to " + MAX_RANK + ", came " + rank);
+        throw new UnsupportedSpecException("rank: expected 1 to " + MAX_RANK + ", came " + rank);
       }
       if (!Float.isFinite((float) resolveScale())) {
         throw new UnsupportedSpecException(

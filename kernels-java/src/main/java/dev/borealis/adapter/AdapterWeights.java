@@ -7,8 +7,9 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
 /**
- * The numbers of an adapter, in memory of the caller's. A prepared {@link Adapter} works on a packed
- * copy: after a change call {@link #markChanged()} (AdamW does) and {@link Adapter#repack()}.
+ * The numbers of an adapter, in memory of the caller's. A prepared {@link Adapter} works on a
+ * packed copy: after a change call {@link #markChanged()} (AdamW does) and {@link
+ * Adapter#repack()}.
  */
 public final class AdapterWeights extends ParameterTensors {
   // Volatile: the optimiser's thread need not be the one that computes.
@@ -30,6 +31,7 @@ public final class AdapterWeights extends ParameterTensors {
    *
    * @param spec the adapter's specification
    * @param arena owner of the memory
+   * @return what was allocated
    */
   public static AdapterWeights allocate(AdapterSpec spec, Arena arena) {
     return new AdapterWeights(spec, allocateAll(spec, arena));
@@ -43,6 +45,7 @@ public final class AdapterWeights extends ParameterTensors {
    * @param spec the adapter's specification
    * @param seed of the random numbers; the same seed gives the same bits on every machine
    * @param arena owner of the memory
+   * @return the weights
    */
   public static AdapterWeights initialise(AdapterSpec spec, long seed, Arena arena) {
     AdapterWeights weights = allocate(spec, arena);
@@ -73,13 +76,15 @@ public final class AdapterWeights extends ParameterTensors {
     return (random.nextDouble() * 2 - 1) * bound;
   }
 
-  /** Says that the numbers have changed: adapters prepared from them refuse calls until repacked. */
+  /**
+   * Says that the numbers have changed: adapters prepared from them refuse calls until repacked.
+   */
   @SuppressWarnings("NonAtomicVolatileUpdate") // one writer: whoever changes the weights
   public void markChanged() {
     version++;
   }
 
-  /** Returns a number that {@link #markChanged()} raises. */
+  /** {@return a number that {@link #markChanged()} raises} */
   public long version() {
     return version;
   }

@@ -20,8 +20,8 @@ public record CallOptions(float scale, Update output, long seed, int step) {
   }
 
   /**
-   * Returns the options of a call that names none: the specification's scale, added onto Y, no
-   * seed.
+   * {@return the options of a call that names none: the specification's scale, added onto Y, no
+   * seed}
    *
    * @param spec the adapter's specification
    */
@@ -30,7 +30,7 @@ public record CallOptions(float scale, Update output, long seed, int step) {
   }
 
   /**
-   * Returns these options with another scale.
+   * {@return these options with another scale}
    *
    * @param newScale finite
    */
@@ -39,7 +39,7 @@ public record CallOptions(float scale, Update output, long seed, int step) {
   }
 
   /**
-   * Returns these options with another treatment of the old Y.
+   * {@return these options with another treatment of the old Y}
    *
    * @param newOutput overwrite or accumulate
    */
@@ -48,7 +48,7 @@ public record CallOptions(float scale, Update output, long seed, int step) {
   }
 
   /**
-   * Returns these options with other dropout masks.
+   * {@return these options with other dropout masks}
    *
    * @param newSeed key
    * @param newStep counter

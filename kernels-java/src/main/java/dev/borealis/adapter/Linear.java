@@ -29,12 +29,12 @@ public final class Linear implements AutoCloseable {
     this.kernel = kernel;
   }
 
-  /** Returns d_in. */
+  /** {@return d_in} */
   public int inFeatures() {
     return inFeatures;
   }
 
-  /** Returns d_out. */
+  /** {@return d_out} */
   public int outFeatures() {
     return outFeatures;
   }

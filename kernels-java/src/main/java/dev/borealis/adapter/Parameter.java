@@ -35,12 +35,12 @@ public enum Parameter {
     this.gradientName = "gradient of " + tensorName;
   }
 
-  /** Returns the name in checkpoints and messages. */
+  /** {@return the name in checkpoints and messages} */
   public String tensorName() {
     return tensorName;
   }
 
-  /** Returns the name of its gradient in messages. */
+  /** {@return the name of its gradient in messages} */
   String gradientName() {
     return gradientName;
   }

@@ -69,18 +69,18 @@ abstract sealed class ParameterTensors permits AdapterWeights, AdapterGradients 
     return tensors;
   }
 
-  /** Returns the specification that the tensors belong to. */
+  /** {@return the specification that the tensors belong to} */
   public final AdapterSpec spec() {
     return spec;
   }
 
-  /** Returns the parameters that are there. */
+  /** {@return the parameters that are there} */
   public final Set<Parameter> parameters() {
     return spec.parameters();
   }
 
   /**
-   * Returns the tensor of one parameter.
+   * {@return the tensor of one parameter}
    *
    * @param parameter one of {@link #parameters()}
    * @throws IllegalArgumentException if the specification has no such parameter

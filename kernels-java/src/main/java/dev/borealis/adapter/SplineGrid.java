@@ -27,7 +27,9 @@ public record SplineGrid(int size, double min, double max) {
     }
     double step = (max - min) / size;
     double intervals = Math.max(Math.abs(min), Math.abs(max)) / step;
-    if (!(intervals <= MAX_INTERVALS_FROM_ZERO && step >= Float.MIN_NORMAL && max - min <= Float.MAX_VALUE)) {
+    if (!(intervals <= MAX_INTERVALS_FROM_ZERO
+        && step >= Float.MIN_NORMAL
+        && max - min <= Float.MAX_VALUE)) {
       throw new UnsupportedSpecException(
           "spline grid range: expected at most "
               + MAX_INTERVALS_FROM_ZERO
@@ -41,12 +43,12 @@ public record SplineGrid(int size, double min, double max) {
     }
   }
 
-  /** Returns the number of bases K. */
+  /** {@return the number of bases K} */
   public int bases() {
     return size + 3;
   }
 
-  /** Returns the distance h of two knots. */
+  /** {@return the distance h of two knots} */
   public double step() {
     return (max - min) / size;
   }

@@ -33,12 +33,12 @@ public final class Workspace {
     this.memory = arena.allocate(0);
   }
 
-  /** Returns the largest number of tokens of a call. */
+  /** {@return the largest number of tokens of a call} */
   public int maxTokens() {
     return maxTokens;
   }
 
-  /** Returns what the workspace is for. */
+  /** {@return what the workspace is for} */
   public Mode mode() {
     return mode;
   }

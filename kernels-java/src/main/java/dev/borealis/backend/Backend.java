@@ -37,8 +37,8 @@ public final class Backend {
   }
 
   /**
-   * Returns the backend that {@code -Dborealis.backend} names, or the fastest that starts if it
-   * names none or {@code auto}. What could not start is logged in one line with the reason.
+   * {@return the backend that {@code -Dborealis.backend} names, or the fastest that starts if it
+   * names none or {@code auto}} What could not start is logged in one line with the reason.
    *
    * @throws BackendUnavailableException if a named backend can't start
    */
@@ -72,7 +72,7 @@ public final class Backend {
   }
 
   /**
-   * Returns the backend with a name, never another.
+   * {@return the backend with a name, never another}
    *
    * @param name scalar, panama, …
    * @throws BackendUnavailableException if there is none of that name, or it can't start; the
@@ -106,12 +106,12 @@ public final class Backend {
     return providers;
   }
 
-  /** Returns the name. */
+  /** {@return the name} */
   public String name() {
     return name;
   }
 
-  /** Returns what it works with. */
+  /** {@return what it works with} */
   public Capabilities capabilities() {
     return engine.capabilities();
   }

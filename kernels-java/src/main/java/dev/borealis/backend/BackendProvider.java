@@ -11,15 +11,16 @@ import org.jspecify.annotations.Nullable;
  * must not load anything that may be missing; {@link #start} does that.
  */
 public interface BackendProvider {
-  /** Returns the backend's name, as in {@code -Dborealis.backend}. */
+  /** {@return the backend's name, as in {@code -Dborealis.backend}} */
   String name();
 
-  /** Returns the preference of {@link Backend#auto()}: higher is tried first. */
+  /** {@return the preference of {@link Backend#auto()}: higher is tried first} */
   int priority();
 
   /**
    * Starts the backend.
    *
+   * @return the started backend
    * @throws BackendUnavailableException if it can't start here, with the reason and, where one is
    *     missing, the JVM flag
    */
@@ -27,13 +28,14 @@ public interface BackendProvider {
 
   /** A started backend. Safe for concurrent calls. */
   interface Engine {
-    /** Returns what it works with. */
+    /** {@return what it works with} */
     Capabilities capabilities();
 
     /**
      * Packs an adapter's weights and chooses its kernels.
      *
      * @param weights checked, live
+     * @return the kernel, to be closed by the caller
      * @throws dev.borealis.adapter.UnsupportedSpecException if the backend does not cover the
      *     specification
      */
@@ -44,6 +46,7 @@ public interface BackendProvider {
      *
      * @param w0 [d_out, d_in], checked, live
      * @param bias [d_out] or null
+     * @return the kernel, to be closed by the caller
      */
     LinearKernel prepareLinear(Tensor w0, @Nullable Tensor bias);
   }

@@ -1,6 +1,6 @@
 /**
- * Backends: who computes. {@link dev.borealis.backend.Backend#auto()} takes the fastest that starts;
- * others can be named. New ones are found by {@link java.util.ServiceLoader}.
+ * Backends: who computes. {@link dev.borealis.backend.Backend#auto()} takes the fastest that
+ * starts; others can be named. New ones are found by {@link java.util.ServiceLoader}.
  */
 @NullMarked
 package dev.borealis.backend;

@@ -24,8 +24,7 @@ final class DoraGain {
    * @throws ShapeMismatchException if W0 is not [d_out, d_in]
    * @throws IllegalArgumentException if a row's norm is 0 or not finite
    */
-  static Tensor of(
-      AdapterSpec spec, Tensor magnitude, Tensor w0, Tensor a, Tensor b, Arena arena) {
+  static Tensor of(AdapterSpec spec, Tensor magnitude, Tensor w0, Tensor a, Tensor b, Arena arena) {
     if (!w0.hasShape(spec.outFeatures(), spec.inFeatures())) {
       throw new ShapeMismatchException(
           "W0: expected shape ["

@@ -11,7 +11,7 @@ final class ModuleNames {
   private ModuleNames() {}
 
   /**
-   * Returns the one path that is the suffix, or else the one that ends in a dot and the suffix.
+   * {@return the one path that is the suffix, or else the one that ends in a dot and the suffix}
    *
    * @param paths all paths
    * @param suffix a path, or its last segments

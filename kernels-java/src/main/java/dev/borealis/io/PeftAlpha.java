@@ -3,12 +3,14 @@ package dev.borealis.io;
 import dev.borealis.adapter.AdapterSpec;
 import java.util.Collection;
 
-/** α for a given scale, such that the scale comes back to the bit: {@code s = α/r} or {@code α/√r}. */
+/**
+ * α for a given scale, such that the scale comes back to the bit: {@code s = α/r} or {@code α/√r}.
+ */
 final class PeftAlpha {
   private PeftAlpha() {}
 
   /**
-   * Returns an integer where one gives the scale, or else {@code s·r}, which is exact in fp64.
+   * {@return an integer where one gives the scale, or else {@code s·r}, which is exact in fp64}
    *
    * @param spec for scale and rank
    * @param rankStabilised whether {@code s = α/√r}; to be chosen by {@link #wantsRankStabilised}

@@ -38,8 +38,8 @@ final class PeftBias {
   }
 
   /**
-   * Writes our bias as PEFT's. Where bias/s in F32 doesn't give the same bits back, it is written as
-   * F64, which does, and which PEFT converts as it loads.
+   * Writes our bias as PEFT's. Where bias/s in F32 doesn't give the same bits back, it is written
+   * as F64, which does, and which PEFT converts as it loads.
    *
    * @throws IllegalArgumentException if the scale is 0 and the bias isn't
    */

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
-import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.SequencedMap;
 import java.util.SequencedSet;
@@ -58,6 +57,7 @@ public final class PeftCheckpoint {
    *
    * @param directory holds adapter_config.json and adapter_model.safetensors
    * @param arena owner of the mapped file; may be closed once the weights have been taken
+   * @return the opened file
    * @throws PeftException if one of the files is missing, the config is malformed or asks for what
    *     isn't supported, or the tensors don't fit it
    * @throws SafeTensorsException if the tensors' file is malformed
@@ -90,13 +90,13 @@ public final class PeftCheckpoint {
     return path;
   }
 
-  /** Returns the modules' paths, in the order in which the file names them first. */
+  /** {@return the modules' paths, in the order in which the file names them first} */
   public SequencedSet<String> modules() {
     return modules.sequencedKeySet();
   }
 
   /**
-   * Returns a module's whole path.
+   * {@return a module's whole path}
    *
    * @param suffix the path, or its end from after a dot; a whole path wins over ends
    * @throws NoSuchElementException if there is no such module
@@ -107,7 +107,7 @@ public final class PeftCheckpoint {
   }
 
   /**
-   * Returns a module's specification. DoRA's has an output gain.
+   * {@return a module's specification} DoRA's has an output gain.
    *
    * @param suffix as for {@link #module}
    */
@@ -116,8 +116,8 @@ public final class PeftCheckpoint {
   }
 
   /**
-   * Returns a module's weights: fresh, dense, writable copies in the types of the file (but see
-   * docs/FORMATS.md for lora_B.bias, which PEFT multiplies by the scale).
+   * {@return a module's weights: fresh, dense, writable copies in the types of the file (but see
+   * docs/FORMATS.md for lora_B.bias, which PEFT multiplies by the scale)}
    *
    * @param suffix as for {@link #module}
    * @param arena owner of the copies
@@ -133,7 +133,7 @@ public final class PeftCheckpoint {
   }
 
   /**
-   * Returns a DoRA module's weights, with {@link #gain} as {@link Parameter#GAIN}.
+   * {@return a DoRA module's weights, with {@link #gain} as {@link Parameter#GAIN}}
    *
    * <p>DoRA scales the base layer's output too: {@code y = g ⊙ (W0 x) + s·g ⊙ (B A x) + bias}. An
    * adapter of these weights adds the second term only. The first is the caller's: multiply row o
@@ -159,8 +159,8 @@ public final class PeftCheckpoint {
    * Tensor, Arena)}. In training, g changes with A and B, and gradients take the norm as constant.
    *
    * @param suffix as for {@link #module}
-   * @param w0 the base layer's weights [d_out, d_in]: where {@link #fanInFanOut()}, the transpose of
-   *     what the base model stores
+   * @param w0 the base layer's weights [d_out, d_in]: where {@link #fanInFanOut()}, the transpose
+   *     of what the base model stores
    * @param arena owner of the result
    * @return F32 [d_out]
    * @throws IllegalArgumentException as for {@link #weights(String, Tensor, Arena)}
@@ -177,7 +177,7 @@ public final class PeftCheckpoint {
   }
 
   /**
-   * Returns DoRA's magnitude m [d_out], a read-only view in place.
+   * {@return DoRA's magnitude m [d_out], a read-only view in place}
    *
    * @param suffix as for {@link #module}
    * @throws IllegalArgumentException if this isn't DoRA
@@ -186,7 +186,11 @@ public final class PeftCheckpoint {
     return file.tensor(magnitudeName(find(suffix)));
   }
 
-  /** Tells whether this is DoRA (use_dora). */
+  /**
+   * Tells whether this is DoRA (use_dora).
+   *
+   * @return whether it is
+   */
   public boolean isDora() {
     return modules.firstEntry().getValue().magnitude() != null;
   }
@@ -194,14 +198,16 @@ public final class PeftCheckpoint {
   /**
    * Tells whether the base model stores W0 as [d_in, d_out] (fan_in_fan_out). The adapters' tensors
    * are the same in both cases; {@link #gain} wants [d_out, d_in] in both.
+   *
+   * @return whether they are
    */
   public boolean fanInFanOut() {
     return fanInFanOut;
   }
 
   /**
-   * Returns the names of the tensors that belong to no adapter: layers trained as a whole
-   * (modules_to_save), biases of the base model (bias), embeddings. They replace the base model's,
+   * {@return the names of the tensors that belong to no adapter: layers trained as a whole
+   * (modules_to_save), biases of the base model (bias), embeddings} They replace the base model's,
    * and the checkpoint means something else without them.
    */
   public SequencedSet<String> extraTensors() {
@@ -209,7 +215,7 @@ public final class PeftCheckpoint {
   }
 
   /**
-   * Returns one of the extra tensors, as it is stored.
+   * {@return one of the extra tensors, as it is stored}
    *
    * @param name one of {@link #extraTensors()}
    * @throws NoSuchElementException if there is no such tensor
@@ -224,9 +230,9 @@ public final class PeftCheckpoint {
 
   /**
    * Writes a checkpoint. Adapters that are LoRA as PEFT knows it become a checkpoint that PEFT
-   * loads; others get a peft_type of ours. The scale is written as lora_alpha, ranks and alphas that
-   * differ from the most common ones as rank_pattern and alpha_pattern. The same input gives the
-   * same bytes. Read again, specifications and weights are the same to the bit.
+   * loads; others get a peft_type of ours. The scale is written as lora_alpha, ranks and alphas
+   * that differ from the most common ones as rank_pattern and alpha_pattern. The same input gives
+   * the same bytes. Read again, specifications and weights are the same to the bit.
    *
    * <p>Not kept: tensors that belong to no adapter; that an output gain came from DoRA.
    *
@@ -278,7 +284,7 @@ public final class PeftCheckpoint {
     return name;
   }
 
-  /** Returns the directory and the number of modules, for messages. */
+  /** {@return the directory and the number of modules, for messages} */
   @Override
   public String toString() {
     return source + ": " + modules.size() + " modules";

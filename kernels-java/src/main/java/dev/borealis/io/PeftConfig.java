@@ -53,13 +53,13 @@ final class PeftConfig {
     return fanInFanOut;
   }
 
-  /** Returns the rank that rank_pattern gives a module, or else r. */
+  /** {@return the rank that rank_pattern gives a module, or else r} */
   int rank(String module) throws PeftException {
     return ranks.get(module, rank);
   }
 
   /**
-   * Returns a module's specification.
+   * {@return a module's specification}
    *
    * @throws IllegalArgumentException if its rank or scale isn't one that adapters have
    */

@@ -3,7 +3,9 @@ package dev.borealis.io;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/** A directory is not a PEFT checkpoint, or one that would compute something else than was meant. */
+/**
+ * A directory is not a PEFT checkpoint, or one that would compute something else than was meant.
+ */
 public final class PeftException extends IOException {
   private static final long serialVersionUID = 1L;
 

@@ -23,10 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param magnitude name of DoRA's magnitude; null if this isn't DoRA
  */
 record PeftModule(
-    String path,
-    AdapterSpec spec,
-    EnumMap<Parameter, String> tensors,
-    @Nullable String magnitude) {
+    String path, AdapterSpec spec, EnumMap<Parameter, String> tensors, @Nullable String magnitude) {
 
   /** The names found for one path, before they are checked. */
   private static final class Found {
@@ -51,8 +48,7 @@ record PeftModule(
    * @throws PeftException if a tensor is missing, superfluous, or not as the config says
    */
   static SequencedMap<String, PeftModule> all(
-      String source, PeftConfig config, SafeTensors file, Set<String> extra)
-      throws PeftException {
+      String source, PeftConfig config, SafeTensors file, Set<String> extra) throws PeftException {
     SequencedMap<String, Found> found = new LinkedHashMap<>();
     for (String name : file.names()) {
       PeftTensorName parsed = PeftTensorName.parse(name, source, config.options().type());
@@ -176,7 +172,7 @@ record PeftModule(
     }
   }
 
-  /** Returns a parameter in place. */
+  /** {@return a parameter in place} */
   Tensor view(SafeTensors file, Parameter parameter) {
     String name = tensors.get(parameter);
     if (name == null) {
@@ -185,7 +181,7 @@ record PeftModule(
     return file.tensor(name);
   }
 
-  /** Returns copies of all tensors. */
+  /** {@return copies of all tensors} */
   EnumMap<Parameter, Tensor> copies(SafeTensors file, Arena arena) {
     EnumMap<Parameter, Tensor> copies = new EnumMap<>(Parameter.class);
     tensors.forEach((parameter, name) -> copies.put(parameter, copy(file, parameter, arena)));

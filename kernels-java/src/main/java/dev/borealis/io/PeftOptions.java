@@ -90,7 +90,7 @@ record PeftOptions(
     return options;
   }
 
-  /** Returns the options of a specification. */
+  /** {@return the options of a specification} */
   static PeftOptions of(AdapterSpec spec) {
     PeftOptions options =
         new PeftOptions(
@@ -121,7 +121,7 @@ record PeftOptions(
         staticForm);
   }
 
-  /** Returns the type whose name says the most about these options. */
+  /** {@return the type whose name says the most about these options} */
   private Type writtenAs() {
     return switch (nonlinearity) {
       case Nonlinearity.Mixer m -> Type.MOSLORA;

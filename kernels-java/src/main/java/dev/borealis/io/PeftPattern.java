@@ -22,6 +22,7 @@ final class PeftPattern<T> {
   /** Longest key and longest path: bounds the matcher's recursion. */
   static final int MAX_LENGTH = 500;
 
+  private static final long MAX_STEPS_A_MATCH = 1_000_000;
   private static final long MAX_STEPS = 1_000_000_000;
   private static final String ESCAPABLE_LETTERS = "dDwWsSbB";
 
@@ -49,14 +50,15 @@ final class PeftPattern<T> {
   }
 
   /**
-   * Returns the value for a module.
+   * {@return the value for a module}
    *
    * @param path the module's path
    * @param otherwise the value if no key matches
    */
   T get(String path, T otherwise) throws PeftException {
     if (!rules.isEmpty() && path.length() > MAX_LENGTH) {
-      throw refuse(path, "expected module paths of at most " + MAX_LENGTH + " characters beside it");
+      throw refuse(
+          path, "expected module paths of at most " + MAX_LENGTH + " characters beside it");
     }
     for (Rule<T> rule : rules) {
       Matcher matcher = rule.pattern.matcher(new Counted(path));
@@ -71,7 +73,7 @@ final class PeftPattern<T> {
     return otherwise;
   }
 
-  /** Returns a key that matches exactly one path. */
+  /** {@return a key that matches exactly one path} */
   static String keyFor(String path) {
     StringBuilder key = new StringBuilder("^");
     for (int i = 0; i < path.length(); i++) {
@@ -150,16 +152,10 @@ final class PeftPattern<T> {
   /** A path that counts how often the matcher looks at it. */
   private final class Counted implements CharSequence {
     private final String path;
+    private final long limit = Math.min(steps + MAX_STEPS_A_MATCH, MAX_STEPS);
 
     Counted(String path) {
       this.path = path;
-      count();
-    }
-
-    private void count() {
-      if (++steps > MAX_STEPS) {
-        throw new TooManySteps();
-      }
     }
 
     @Override
@@ -169,7 +165,9 @@ final class PeftPattern<T> {
 
     @Override
     public char charAt(int index) {
-      count();
+      if (++steps > limit) {
+        throw new TooManySteps();
+      }
       return path.charAt(index);
     }
 

@@ -86,7 +86,7 @@ final class PeftValues {
     throw refuse(key, "expected a string");
   }
 
-  /** Returns the choice that the value names. */
+  /** {@return the choice that the value names} */
   <T> T choice(String key, T otherwise, Map<String, T> choices) throws PeftException {
     Object value = values.get(key);
     if (value == null) {

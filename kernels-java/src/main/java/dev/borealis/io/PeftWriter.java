@@ -71,25 +71,25 @@ final class PeftWriter {
 
   private static PeftOptions commonOptions(SequencedMap<String, AdapterWeights> modules) {
     if (modules.isEmpty()) {
-      throw new IllegalArgumentException("PEFT checkpoint: expected at least one module, came none");
+      throw new IllegalArgumentException(
+          "PEFT checkpoint: expected at least one module, came none");
     }
     String first = modules.firstEntry().getKey();
     PeftOptions options = PeftOptions.of(modules.firstEntry().getValue().spec());
-    modules.forEach(
-        (path, weights) -> {
-          PeftOptions others = PeftOptions.of(weights.spec());
-          if (!others.equals(options)) {
-            throw new IllegalArgumentException(
-                "PEFT checkpoint: expected modules that differ in shapes, rank and scale only, came "
-                    + first
-                    + " with "
-                    + options
-                    + " and "
-                    + path
-                    + " with "
-                    + others);
-          }
-        });
+    modules.forEach((path, weights) -> {
+      PeftOptions others = PeftOptions.of(weights.spec());
+      if (!others.equals(options)) {
+        throw new IllegalArgumentException(
+            "PEFT checkpoint: expected modules that differ in shapes, rank and scale only, came "
+                + first
+                + " with "
+                + options
+                + " and "
+                + path
+                + " with "
+                + others);
+      }
+    });
     return options;
   }
 
@@ -97,19 +97,18 @@ final class PeftWriter {
       PeftOptions options, SequencedMap<String, AdapterWeights> modules) {
     // PEFT's own mark for "written by PyTorch", which loaders look for.
     SafeTensorsWriter writer = new SafeTensorsWriter(Map.of("format", "pt"));
-    modules.forEach(
-        (path, weights) -> {
-          checkPath(path, options.type());
-          for (Parameter parameter : weights.parameters()) {
-            String name = PeftTensorName.PREFIX + path + "." + parameter.tensorName();
-            Tensor tensor = weights.get(parameter);
-            if (parameter == Parameter.B_BIAS) {
-              PeftBias.add(writer, name, tensor, weights.spec().scale());
-            } else {
-              writer.add(name, tensor);
-            }
-          }
-        });
+    modules.forEach((path, weights) -> {
+      checkPath(path, options.type());
+      for (Parameter parameter : weights.parameters()) {
+        String name = PeftTensorName.PREFIX + path + "." + parameter.tensorName();
+        Tensor tensor = weights.get(parameter);
+        if (parameter == Parameter.B_BIAS) {
+          PeftBias.add(writer, name, tensor, weights.spec().scale());
+        } else {
+          writer.add(name, tensor);
+        }
+      }
+    });
     return writer;
   }
 
@@ -188,12 +187,11 @@ final class PeftWriter {
 
   private static Map<String, Number> pattern(Map<String, Number> values, Number usual) {
     Map<String, Number> pattern = new TreeMap<>();
-    values.forEach(
-        (path, value) -> {
-          if (!value.equals(usual)) {
-            pattern.put(PeftPattern.keyFor(path), value);
-          }
-        });
+    values.forEach((path, value) -> {
+      if (!value.equals(usual)) {
+        pattern.put(PeftPattern.keyFor(path), value);
+      }
+    });
     return pattern;
   }
 }

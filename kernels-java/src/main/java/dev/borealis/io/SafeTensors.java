@@ -45,6 +45,7 @@ public final class SafeTensors {
    *
    * @param path the file
    * @param arena owner of the mapping; its kind decides which threads may read the tensors
+   * @return the opened file
    * @throws SafeTensorsException if the file is malformed, as {@link #of(MemorySegment)} says
    * @throws IOException if the file can't be read
    */
@@ -59,6 +60,7 @@ public final class SafeTensors {
    * Looks at a whole file in memory.
    *
    * @param file the file's bytes; never written to
+   * @return the view
    * @throws SafeTensorsException unless there is a header length of 8 bytes, at most 100,000,000
    *     and within the file; a header of strict JSON that begins with an opening brace and may end
    *     in spaces; unique names; known types; shapes whose size is that of the tensor's offsets;
@@ -72,18 +74,18 @@ public final class SafeTensors {
     return new SafeTensors(source, SafeTensorsHeader.parse(file.asReadOnly(), source));
   }
 
-  /** Returns the header's free-form metadata, in its order; empty if there is none. */
+  /** {@return the header's free-form metadata, in its order; empty if there is none} */
   public Map<String, String> metadata() {
     return metadata;
   }
 
-  /** Returns the tensors' names in the order in which the header lists them. */
+  /** {@return the tensors' names in the order in which the header lists them} */
   public SequencedSet<String> names() {
     return entries.sequencedKeySet();
   }
 
   /**
-   * Returns one tensor as it is stored, whatever its type.
+   * {@return one tensor as it is stored, whatever its type}
    *
    * @param name one of {@link #names()}
    * @throws NoSuchElementException if there is no such tensor
@@ -98,7 +100,7 @@ public final class SafeTensors {
   }
 
   /**
-   * Returns a read-only view of one tensor in place. A scalar comes as shape [1].
+   * {@return a read-only view of one tensor in place} A scalar comes as shape [1].
    *
    * @param name one of {@link #names()}; stored as F32, F16 or BF16 in at most 3 dimensions
    * @throws NoSuchElementException if there is no such tensor
@@ -180,7 +182,7 @@ public final class SafeTensors {
     }
   }
 
-  /** Returns the source and the number of tensors, for messages. */
+  /** {@return the source and the number of tensors, for messages} */
   @Override
   public String toString() {
     return source + ": " + entries.size() + " tensors";
@@ -205,6 +207,7 @@ public final class SafeTensors {
      * @param type element type
      * @param data the elements, dense and little-endian; exactly as long as type and shape say
      * @param shape at most 64 dimensions; none for a scalar
+     * @return the view
      * @throws ShapeMismatchException if the shape is illegal or does not give the data's length
      */
     public static Entry of(StoredType type, MemorySegment data, long... shape) {
@@ -230,22 +233,22 @@ public final class SafeTensors {
       return new Entry(type, data.asReadOnly(), shape.clone());
     }
 
-    /** Returns the element type. */
+    /** {@return the element type} */
     public StoredType type() {
       return type;
     }
 
-    /** Returns a copy of the shape; empty for a scalar. */
+    /** {@return a copy of the shape; empty for a scalar} */
     public long[] shape() {
       return shape.clone();
     }
 
-    /** Returns the elements in place, read-only and without copying. */
+    /** {@return the elements in place, read-only and without copying} */
     public MemorySegment data() {
       return data;
     }
 
-    /** Returns type and shape, for messages. */
+    /** {@return type and shape, for messages} */
     @Override
     public String toString() {
       return type + Arrays.toString(shape);

@@ -62,12 +62,12 @@ public enum StoredType {
     this.bits = bits;
   }
 
-  /** Returns the size of one element in bits. */
+  /** {@return the size of one element in bits} */
   public int bits() {
     return bits;
   }
 
-  /** Returns the type as which kernels see the elements; empty if they don't. */
+  /** {@return the type as which kernels see the elements; empty if they don't} */
   public Optional<DType> dtype() {
     return switch (this) {
       case F32 -> Optional.of(DType.F32);
@@ -78,7 +78,7 @@ public enum StoredType {
   }
 
   /**
-   * Returns the stored type with the same elements.
+   * {@return the stored type with the same elements}
    *
    * @param dtype a tensor's type
    */
@@ -91,7 +91,7 @@ public enum StoredType {
   }
 
   /**
-   * Returns the size of a dense tensor in bytes.
+   * {@return the size of a dense tensor in bytes}
    *
    * @param shape any number of dimensions; none for a scalar
    * @throws ShapeMismatchException if a dimension is negative, the dimensions (zeros left out) are

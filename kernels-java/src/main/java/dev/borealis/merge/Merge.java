@@ -36,8 +36,8 @@ public final class Merge {
   private Merge() {}
 
   /**
-   * Returns the exact {@code ΔW = s·g ⊙ B (v ⊙ φ(A))} of an adapter whose φ is linear or static,
-   * with the specification's scale.
+   * {@return the exact {@code ΔW = s·g ⊙ B (v ⊙ φ(A))} of an adapter whose φ is linear or static,
+   * with the specification's scale}
    *
    * @param weights of the adapter
    * @param arena owner of the result
@@ -49,9 +49,9 @@ public final class Merge {
   }
 
   /**
-   * Returns the exact merge of an adapter whose φ is linear or static: {@code s·B·A} for LoRA,
+   * {@return the exact merge of an adapter whose φ is linear or static: {@code s·B·A} for LoRA,
    * {@code s·B·M·A} for MoSLoRA, {@code s·B·σ(A)} for AuroRA-S; with v, g and the biases where it
-   * has them: {@code Δb = s·g ⊙ B (v ⊙ φ(a)) + b}.
+   * has them: {@code Δb = s·g ⊙ B (v ⊙ φ(a)) + b}}
    *
    * @param weights of the adapter
    * @param scale s, finite
@@ -93,7 +93,7 @@ public final class Merge {
   }
 
   /**
-   * Returns AuroRA's static merge with the specification's scale.
+   * {@return AuroRA's static merge with the specification's scale}
    *
    * @param weights of an AuroRA adapter
    * @param arena owner of the result
@@ -105,8 +105,8 @@ public final class Merge {
   }
 
   /**
-   * Returns the merge of AuroRA's paper (arXiv 2505.18738, appendix B): {@code ΔW = s·B·σ(A)} with
-   * σ on each column of A. For AuroRA-S it is exact. For an adapter trained in the dynamic form
+   * {@return the merge of AuroRA's paper (arXiv 2505.18738, appendix B): {@code ΔW = s·B·σ(A)} with
+   * σ on each column of A} For AuroRA-S it is exact. For an adapter trained in the dynamic form
    * {@code B σ(A x)} it is another function: look at {@link #report} before using it.
    *
    * @param weights of an AuroRA adapter
@@ -136,8 +136,8 @@ public final class Merge {
   }
 
   /**
-   * Returns the merge that is nearest to the adapter on sample activations, with the
-   * specification's scale.
+   * {@return the merge that is nearest to the adapter on sample activations, with the
+   * specification's scale}
    *
    * @param weights of the adapter
    * @param samples X [n, d_in], n ≥ 1: activations as the layer sees them in use
@@ -154,9 +154,9 @@ public final class Merge {
   }
 
   /**
-   * Returns {@code ΔW = s·g ⊙ B M A} with {@code M = argmin ‖U − Z Mᵀ‖} over sample activations, or
-   * with an intercept, {@code argmin ‖U − Z Mᵀ − c‖}, which goes into Δb. Works for every φ, as an
-   * approximation: its error is in {@link #report}, best on activations other than the samples.
+   * {@return {@code ΔW = s·g ⊙ B M A} with {@code M = argmin ‖U − Z Mᵀ‖} over sample activations,
+   * or with an intercept, {@code argmin ‖U − Z Mᵀ − c‖}, which goes into Δb} Works for every φ, as
+   * an approximation: its error is in {@link #report}, best on activations other than the samples.
    * Useful from some 10 r samples on.
    *
    * @param weights of the adapter
@@ -190,6 +190,7 @@ public final class Merge {
    * @param weights of the adapter
    * @param delta of any merge of it
    * @param samples X [n, d_in], n ≥ 1
+   * @return how close the merge is
    * @throws IllegalArgumentException if a shape, or a number in the samples, is wrong
    * @throws IllegalStateException if memory is closed or another thread's
    */
@@ -204,6 +205,7 @@ public final class Merge {
    * @param delta of any merge of it
    * @param samples X [n, d_in], n ≥ 1
    * @param scale s of the branch, finite
+   * @return how close the merge is
    * @throws IllegalArgumentException if a shape, or a number in the samples, is wrong
    * @throws IllegalStateException if memory is closed or another thread's
    */
@@ -226,6 +228,7 @@ public final class Merge {
    * @param delta of any merge
    * @param w0 [d_out, d_in], F32, BF16 or F16; overwritten by {@code W0 + ΔW}, rounded once
    * @param arena owner of a copy of w0, for {@link MergedLayer#unmerge}
+   * @return the merged layer, which can undo it
    * @throws IllegalArgumentException if the delta has a bias, or w0's shape or memory is wrong
    * @throws IllegalStateException if memory is closed or another thread's; w0 is unchanged then
    */
@@ -242,6 +245,7 @@ public final class Merge {
    * @param bias [d_out], any dtype; overwritten by {@code b0 + Δb}, or untouched if the delta has
    *     none. Null only then
    * @param arena owner of a copy of w0 and bias, for {@link MergedLayer#unmerge}
+   * @return the merged layer, which can undo it
    * @throws IllegalArgumentException if a tensor's shape or memory is wrong, or the delta has a
    *     bias and the layer none
    * @throws IllegalStateException if memory is closed or another thread's; nothing has changed then

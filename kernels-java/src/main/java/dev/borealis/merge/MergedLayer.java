@@ -16,7 +16,11 @@ public final class MergedLayer {
     tensors.forEach(SavedTensor::merge);
   }
 
-  /** Tells whether the adapter is still merged. */
+  /**
+   * Tells whether the adapter is still merged.
+   *
+   * @return whether they are
+   */
   public boolean isMerged() {
     return merged;
   }

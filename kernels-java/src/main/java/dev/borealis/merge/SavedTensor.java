@@ -46,7 +46,7 @@ final class SavedTensor {
   }
 
   /**
-   * Returns the sum rounded to odd: if it is not exact, that neighbour whose last bit is set.
+   * {@return the sum rounded to odd: if it is not exact, that neighbour whose last bit is set}
    * Rounded again to at most 22 bits it then gives what the exact sum gives (Boldo and Melquiond,
    * 2008).
    */

@@ -85,7 +85,11 @@ public final class AdamW {
     return tensor.rows() * tensor.columns();
   }
 
-  /** Starts with β1 = 0.9, β2 = 0.999, ε = 1e-8 and weight decay 0.01. */
+  /**
+   * Starts with β1 = 0.9, β2 = 0.999, ε = 1e-8 and weight decay 0.01.
+   *
+   * @return a builder with the defaults
+   */
   public static Builder builder() {
     return new Builder();
   }
@@ -148,14 +152,14 @@ public final class AdamW {
     }
   }
 
-  /** Returns the number of steps taken, those before a {@link #restore} included. */
+  /** {@return the number of steps taken, those before a {@link #restore} included} */
   public long steps() {
     return steps;
   }
 
   /**
-   * Returns live views of the moments, for saving: {@code exp_avg.<name>} is m and {@code
-   * exp_avg_sq.<name>} is v of each tensor, F32, in the tensor's shape.
+   * {@return live views of the moments, for saving: {@code exp_avg.<name>} is m and {@code
+   * exp_avg_sq.<name>} is v of each tensor, F32, in the tensor's shape}
    */
   public Map<String, Tensor> state() {
     return state;
@@ -242,6 +246,7 @@ public final class AdamW {
      *
      * @param newBeta1 of m, in [0, 1)
      * @param newBeta2 of v, in [0, 1)
+     * @return this builder
      * @throws IllegalArgumentException if one is out of range
      */
     public Builder betas(double newBeta1, double newBeta2) {
@@ -261,6 +266,7 @@ public final class AdamW {
      * Sets ε, which keeps the quotient finite.
      *
      * @param newEpsilon finite, ≥ 0
+     * @return this builder
      * @throws IllegalArgumentException if it is out of range
      */
     public Builder epsilon(double newEpsilon) {
@@ -272,6 +278,7 @@ public final class AdamW {
      * Sets λ of the tensors that decay.
      *
      * @param newWeightDecay finite, ≥ 0
+     * @return this builder
      * @throws IllegalArgumentException if it is out of range
      */
     public Builder weightDecay(double newWeightDecay) {
@@ -292,6 +299,7 @@ public final class AdamW {
      * @param name of the adapter, in messages and in the names of the state; unique
      * @param weights F32, writable
      * @param gradients of the same specification
+     * @return this builder
      * @throws IllegalArgumentException as {@link #add(String, AdapterWeights, AdapterGradients,
      *     Set)}
      */
@@ -306,6 +314,7 @@ public final class AdamW {
      * @param weights F32, writable
      * @param gradients of the same specification
      * @param decayed the parameters that decay; those that the adapter has not are ignored
+     * @return this builder
      * @throws IllegalArgumentException if the specifications differ, a weight is not F32 or
      *     read-only, a name is taken, or a weight shares memory with another weight or a gradient
      */
@@ -340,6 +349,7 @@ public final class AdamW {
      * @param weights F32, writable, any row stride
      * @param gradient F32, of the same shape
      * @param decayed whether the weights decay
+     * @return this builder
      * @throws IllegalArgumentException if a shape or type is wrong, the weights are read-only, the
      *     name is taken, or the weights share memory with other weights or a gradient
      */
@@ -382,6 +392,7 @@ public final class AdamW {
      * Builds the optimiser, with zero moments.
      *
      * @param arena owner of the moments' memory, 8 bytes for each weight
+     * @return what was built
      */
     public AdamW build(Arena arena) {
       return new AdamW(this, arena);

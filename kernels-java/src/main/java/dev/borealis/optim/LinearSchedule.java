@@ -24,7 +24,7 @@ public record LinearSchedule(double peak, long warmupSteps, long totalSteps) {
   }
 
   /**
-   * Returns a schedule whose warm-up is a share of all steps, rounded up.
+   * {@return a schedule whose warm-up is a share of all steps, rounded up}
    *
    * @param peak learning rate at the end of the warm-up, finite, ≥ 0
    * @param warmupRatio share of the warm-up, in [0, 1]; AuroRA's paper takes 0.06
@@ -40,7 +40,7 @@ public record LinearSchedule(double peak, long warmupSteps, long totalSteps) {
   }
 
   /**
-   * Returns the learning rate of a step. With a warm-up, that of step 0 is 0.
+   * {@return the learning rate of a step} With a warm-up, that of step 0 is 0.
    *
    * @param step number of optimiser steps taken before this one, ≥ 0
    * @throws IllegalArgumentException if the step is negative

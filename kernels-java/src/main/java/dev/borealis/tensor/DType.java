@@ -18,13 +18,14 @@ public enum DType {
     this.byteSize = byteSize;
   }
 
-  /** Returns the size of one element in bytes. */
+  /** {@return the size of one element in bytes} */
   public int byteSize() {
     return byteSize;
   }
 
   /**
-   * Returns the bfloat16 nearest to {@code value}, ties to even, as raw bits. NaN stays NaN (quiet).
+   * {@return the bfloat16 nearest to {@code value}, ties to even, as raw bits} NaN stays NaN
+   * (quiet).
    *
    * @param value the number to round
    */
@@ -39,7 +40,7 @@ public enum DType {
   }
 
   /**
-   * Returns the float with the same value as a bfloat16.
+   * {@return the float with the same value as a bfloat16}
    *
    * @param bits the raw bits of the bfloat16
    */

@@ -85,7 +85,7 @@ public final class Tensor {
   }
 
   /**
-   * Returns a dense view of the start of a segment.
+   * {@return a dense view of the start of a segment}
    *
    * @param segment native or heap memory; at least as long as the shape needs
    * @param dtype element type
@@ -100,7 +100,7 @@ public final class Tensor {
   }
 
   /**
-   * Returns a view of a matrix whose rows lie {@code rowStride} elements apart.
+   * {@return a view of a matrix whose rows lie {@code rowStride} elements apart}
    *
    * @param segment native or heap memory; its end may be the last row's last element
    * @param dtype element type
@@ -116,7 +116,7 @@ public final class Tensor {
   }
 
   /**
-   * Returns a dense F32 view of an array; changes show on both sides.
+   * {@return a dense F32 view of an array; changes show on both sides}
    *
    * @param array backing array
    * @param shape 1 to 3 dimensions
@@ -135,6 +135,7 @@ public final class Tensor {
    *     may touch: {@code Arena.ofShared()}, {@code ofAuto()} or {@code global()}
    * @param dtype element type
    * @param shape 1 to 3 dimensions
+   * @return what was allocated
    * @throws ShapeMismatchException if the shape is illegal
    */
   public static Tensor allocate(Arena arena, DType dtype, long... shape) {
@@ -152,28 +153,28 @@ public final class Tensor {
     return of(arena.allocate(multiply(count, dtype.byteSize(), shape), ALIGNMENT), dtype, shape);
   }
 
-  /** Returns the memory from the first to the last element of this view. */
+  /** {@return the memory from the first to the last element of this view} */
   public MemorySegment segment() {
     return segment;
   }
 
-  /** Returns the element type. */
+  /** {@return the element type} */
   public DType dtype() {
     return dtype;
   }
 
-  /** Returns a copy of the shape. */
+  /** {@return a copy of the shape} */
   public long[] shape() {
     return shape.clone();
   }
 
-  /** Returns the number of dimensions, 1 to 3. */
+  /** {@return the number of dimensions, 1 to 3} */
   public int dimensions() {
     return shape.length;
   }
 
   /**
-   * Returns the size of one dimension.
+   * {@return the size of one dimension}
    *
    * @param index 0 for the outermost
    */
@@ -181,22 +182,26 @@ public final class Tensor {
     return shape[index];
   }
 
-  /** Returns the number of rows: the product of all dimensions but the last. */
+  /** {@return the number of rows: the product of all dimensions but the last} */
   public long rows() {
     return rows;
   }
 
-  /** Returns the number of columns: the last dimension. */
+  /** {@return the number of columns: the last dimension} */
   public long columns() {
     return columns;
   }
 
-  /** Returns the distance of two rows in elements. */
+  /** {@return the distance of two rows in elements} */
   public long rowStride() {
     return rowStride;
   }
 
-  /** Tells whether the rows follow each other without gaps. */
+  /**
+   * Tells whether the rows follow each other without gaps.
+   *
+   * @return whether there are no gaps
+   */
   public boolean isDense() {
     return rowStride == columns || rows <= 1;
   }
@@ -205,6 +210,7 @@ public final class Tensor {
    * Tells whether the shape is exactly the given one; needs no allocation.
    *
    * @param d0 only dimension
+   * @return whether it is
    */
   public boolean hasShape(long d0) {
     return shape.length == 1 && shape[0] == d0;
@@ -215,13 +221,14 @@ public final class Tensor {
    *
    * @param d0 rows
    * @param d1 columns
+   * @return whether it is
    */
   public boolean hasShape(long d0, long d1) {
     return shape.length == 2 && shape[0] == d0 && shape[1] == d1;
   }
 
   /**
-   * Returns a view of some of the rows of a rank-2 tensor.
+   * {@return a view of some of the rows of a rank-2 tensor}
    *
    * @param from first row
    * @param to row after the last
@@ -235,7 +242,7 @@ public final class Tensor {
   }
 
   /**
-   * Returns a view of some of the columns of a rank-2 tensor; the row stride stays.
+   * {@return a view of some of the columns of a rank-2 tensor; the row stride stays}
    *
    * @param from first column
    * @param to column after the last
@@ -256,7 +263,7 @@ public final class Tensor {
   }
 
   /**
-   * Returns one element as a float (exact for every {@link DType}).
+   * {@return one element as a float (exact for every {@link DType})}
    *
    * @param row row index over all leading dimensions
    * @param column index within the row
@@ -299,6 +306,7 @@ public final class Tensor {
    * overlapping.
    *
    * @param other the other tensor
+   * @return whether they share an element
    */
   public boolean overlaps(Tensor other) {
     if (!segmentsMeet(other)) {
@@ -337,7 +345,7 @@ public final class Tensor {
     return Math.max(a, b) < Math.min(a + segment.byteSize(), b + other.segment.byteSize());
   }
 
-  /** Returns shape, type and stride, for messages; never the elements. */
+  /** {@return shape, type and stride, for messages; never the elements} */
   @Override
   public String toString() {
     String stride = isDense() ? "" : ", row stride " + rowStride;

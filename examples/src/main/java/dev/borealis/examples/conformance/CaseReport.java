@@ -20,7 +20,11 @@ public record CaseReport(String name, List<Check> checks) {
    * @param tolerance largest error that passes
    */
   public record Check(String result, double error, double tolerance) {
-    /** Tells whether the error is within the tolerance. */
+    /**
+     * Tells whether the error is within the tolerance.
+     *
+     * @return whether it is within its limit
+     */
     public boolean passed() {
       return error <= tolerance;
     }
@@ -32,6 +36,7 @@ public record CaseReport(String name, List<Check> checks) {
      * @param expected in double
      * @param actual of the same length
      * @param tolerance largest error that passes
+     * @return the result
      */
     public static Check of(String result, double[] expected, double[] actual, double tolerance) {
       double largest = 0;
@@ -61,12 +66,16 @@ public record CaseReport(String name, List<Check> checks) {
     checks = List.copyOf(checks);
   }
 
-  /** Tells whether every check passed, and there was one. */
+  /**
+   * Tells whether every check passed, and there was one.
+   *
+   * @return whether it is within its limit
+   */
   public boolean passed() {
     return !checks.isEmpty() && checks.stream().allMatch(Check::passed);
   }
 
-  /** Returns one line. */
+  /** {@return one line} */
   @Override
   public String toString() {
     return (passed() ? "ok    " : "FAILED ")

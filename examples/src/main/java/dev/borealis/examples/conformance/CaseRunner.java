@@ -44,6 +44,7 @@ public final class CaseRunner {
    * Runs a case and compares every expected result.
    *
    * @param given the case
+   * @return what was found
    */
   public CaseReport run(ConformanceCase given) {
     try (Arena arena = Arena.ofShared()) {

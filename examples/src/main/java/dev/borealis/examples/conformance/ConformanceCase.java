@@ -57,6 +57,7 @@ public final class ConformanceCase {
    *
    * @param path the file
    * @param arena owner of the tensors
+   * @return the opened file
    * @throws IOException if the file can't be read or is malformed
    * @throws IllegalArgumentException if the configuration is not understood
    * @throws java.util.NoSuchElementException if a tensor is missing
@@ -172,37 +173,37 @@ public final class ConformanceCase {
     }
   }
 
-  /** Returns the file's name. */
+  /** {@return the file's name} */
   public String name() {
     return name;
   }
 
-  /** Returns the parameters, read-only. */
+  /** {@return the parameters, read-only} */
   public AdapterWeights weights() {
     return weights;
   }
 
-  /** Returns scale, seed and step of the call; the branch is added to y0. */
+  /** {@return scale, seed and step of the call; the branch is added to y0} */
   public CallOptions options() {
     return options;
   }
 
-  /** Returns x [n, d_in]. */
+  /** {@return x [n, d_in]} */
   public Tensor x() {
     return file.tensor("x");
   }
 
-  /** Returns the old value of y [n, d_out]. */
+  /** {@return the old value of y [n, d_out]} */
   public Tensor y0() {
     return file.tensor("y0");
   }
 
-  /** Returns the gradient of the loss by y [n, d_out]. */
+  /** {@return the gradient of the loss by y [n, d_out]} */
   public Tensor dY() {
     return file.tensor("dy");
   }
 
-  /** Returns the expected results, dense, by name without {@code expect.}, in the names' order. */
+  /** {@return the expected results, dense, by name without {@code expect.}, in the names' order} */
   public Map<String, double[]> expected() {
     Map<String, double[]> results = new TreeMap<>();
     for (String tensor : file.names()) {

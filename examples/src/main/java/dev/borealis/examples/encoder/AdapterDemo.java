@@ -88,15 +88,16 @@ final class AdapterDemo {
     double heldOutAfter = training.loss(heldOut);
 
     return """
-          %s, %,d weights
-            B = 0        embeddings of %d sentences equal to the bit
-            random B     cosine to the embeddings without adapter: %s
-            gradients    %s
-            one step     loss on its batch %.4f -> %.4f
-            %d steps     loss on a held-out batch %.4f -> %.4f
-        """
+      %s, rank %d, %,d weights
+        B = 0        embeddings of %d sentences equal to the bit
+        random B     cosine to the embeddings without adapter: %s
+        gradients    %s
+        one step     loss on its batch %.4f -> %.4f
+        %d steps     loss on a held-out batch %.4f -> %.4f
+    """
         .formatted(
-            adapters.all().getFirst().weights().spec(),
+            method.title(),
+            adapters.all().getFirst().weights().spec().rank(),
             adapters.parameters(),
             unadapted.size(),
             change,
@@ -114,7 +115,9 @@ final class AdapterDemo {
     for (int s = 0; s < embeddings.size(); s++) {
       require(
           Arrays.equals(unadapted.get(s), embeddings.get(s)),
-          method.title() + ", B = 0: expected the same bits as without, came others in sentence " + s);
+          method.title()
+              + ", B = 0: expected the same bits as without, came others in sentence "
+              + s);
     }
   }
 
@@ -131,10 +134,9 @@ final class AdapterDemo {
   }
 
   private static void requireGradients(Method method, Map<Parameter, Double> norms) {
-    norms.forEach(
-        (parameter, norm) ->
-            require(
-                norm > 0 && Double.isFinite(norm),
-                method.title() + ": expected a gradient of " + parameter + ", came norm " + norm));
+    norms.forEach((parameter, norm) ->
+        require(
+            norm > 0 && Double.isFinite(norm),
+            method.title() + ": expected a gradient of " + parameter + ", came norm " + norm));
   }
 }

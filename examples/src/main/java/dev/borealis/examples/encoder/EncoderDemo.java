@@ -64,8 +64,7 @@ public final class EncoderDemo {
       MiniLmWeights weights =
           MiniLmWeights.of(MiniLmConfig.ALL_MINILM_L6_V2, OnnxWeights.parse(onnx), arena);
       try (var projections = new BorealisProjections(weights, backend)) {
-        var setup =
-            new Setup(weights, projections, tokenizer, GlossReader.nouns(), backend, arena);
+        var setup = new Setup(weights, projections, tokenizer, GlossReader.nouns(), backend, arena);
         var demo = new EncoderDemo(setup);
         demo.parity(reference);
         demo.similarities();

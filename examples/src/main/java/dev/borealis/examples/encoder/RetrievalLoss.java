@@ -1,9 +1,9 @@
 package dev.borealis.examples.encoder;
 
-import java.util.List;
 import dev.borealis.examples.minilm.Gloss;
 import dev.borealis.examples.minilm.SentenceTokenizer;
 import dev.borealis.examples.minilm.TokenBatch;
+import java.util.List;
 import java.util.stream.Stream;
 
 /**
@@ -29,8 +29,7 @@ public record RetrievalLoss(double value, float[][] dEmbeddings) {
    */
   public static TokenBatch batch(List<Gloss> pairs, SentenceTokenizer tokenizer) {
     return tokenizer.encode(
-        Stream.concat(
-                pairs.stream().map(Gloss::lemma), pairs.stream().map(Gloss::definition))
+        Stream.concat(pairs.stream().map(Gloss::lemma), pairs.stream().map(Gloss::definition))
             .toList());
   }
 

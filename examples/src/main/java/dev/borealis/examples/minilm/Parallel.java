@@ -20,10 +20,8 @@ final class Parallel {
     int parts = Math.min(PARTS, count);
     IntStream.range(0, parts)
         .parallel()
-        .forEach(
-            part ->
-                work.run(
-                    (int) ((long) count * part / parts),
-                    (int) ((long) count * (part + 1) / parts)));
+        .forEach(part ->
+            work.run(
+                (int) ((long) count * part / parts), (int) ((long) count * (part + 1) / parts)));
   }
 }

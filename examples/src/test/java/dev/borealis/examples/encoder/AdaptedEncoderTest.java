@@ -133,7 +133,8 @@ class AdaptedEncoderTest {
     adapter.weights().markChanged();
     adapter.adapter().repack();
     double expected = (above - below) / (2 * STEP);
-    assertEquals(expected, dot(gradient, direction) / length, TOLERANCE * norm + 1e-6, parameter::name);
+    assertEquals(
+        expected, dot(gradient, direction) / length, TOLERANCE * norm + 1e-6, parameter::name);
   }
 
   private static double[] read(Tensor tensor) {
@@ -188,8 +189,7 @@ class AdaptedEncoderTest {
       plain = new Encoder(weights, projections.plain());
       adapted = new Encoder(weights, projections.with(adapters));
       workspace = new EncoderWorkspace(TinyModel.CONFIG, BATCH.tokens(), true, arena);
-      training =
-          new Training(adapted, adapters, workspace, new LinearSchedule(1e-3, 0, 10), arena);
+      training = new Training(adapted, adapters, workspace, new LinearSchedule(1e-3, 0, 10), arena);
     }
 
     float[][] plain() {

@@ -66,8 +66,7 @@ class BorealisParityTest {
     float[][] actual;
     try (var projections = new BorealisProjections(weights, Backend.require(backend))) {
       var encoder = new Encoder(weights, projections.plain());
-      actual =
-          encoder.forward(batch, new EncoderWorkspace(CONFIG, batch.tokens(), false, arena));
+      actual = encoder.forward(batch, new EncoderWorkspace(CONFIG, batch.tokens(), false, arena));
     }
     assertEquals(SENTENCES, actual.length);
     for (int s = 0; s < SENTENCES; s++) {

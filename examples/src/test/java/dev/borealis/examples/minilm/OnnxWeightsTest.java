@@ -31,11 +31,8 @@ class OnnxWeightsTest {
     assertEquals(5 + 6 * 16, weights.names().size());
     long parameters =
         weights.names().stream()
-            .mapToLong(
-                name ->
-                    Arrays.stream(weights.shape(name))
-                        .asLongStream()
-                        .reduce(1, Math::multiplyExact))
+            .mapToLong(name ->
+                Arrays.stream(weights.shape(name)).asLongStream().reduce(1, Math::multiplyExact))
             .sum();
     assertEquals(22_565_376, parameters);
     assertTrue(weights.names().stream().noneMatch(name -> name.startsWith("onnx::")));

@@ -98,9 +98,10 @@ final class StreamTile {
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
       c0 += V;
@@ -110,10 +111,11 @@ final class StreamTile {
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
+      FloatVector c2 = l10.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
       p0 += pv;
@@ -125,11 +127,12 @@ final class StreamTile {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
-      FloatVector c2 = l10.mul(p1);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
+      FloatVector c2 = l10.fma(p1, zero);
+      FloatVector c3 = l20.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
       c3.intoMemorySegment(c, c0 + 2 * cm, O);
@@ -143,12 +146,13 @@ final class StreamTile {
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
-      FloatVector c2 = l10.mul(p1);
-      FloatVector c3 = l20.mul(p1);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
+      FloatVector c2 = l10.fma(p1, zero);
+      FloatVector c3 = l20.fma(p1, zero);
+      FloatVector c4 = l30.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
       c3.intoMemorySegment(c, c0 + 2 * cm, O);
@@ -164,13 +168,14 @@ final class StreamTile {
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
-      FloatVector c2 = l10.mul(p1);
-      FloatVector c3 = l20.mul(p1);
-      FloatVector c4 = l30.mul(p1);
-      FloatVector c5 = l40.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
+      FloatVector c2 = l10.fma(p1, zero);
+      FloatVector c3 = l20.fma(p1, zero);
+      FloatVector c4 = l30.fma(p1, zero);
+      FloatVector c5 = l40.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
       c3.intoMemorySegment(c, c0 + 2 * cm, O);
@@ -188,14 +193,15 @@ final class StreamTile {
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector c1 = l00.mul(p1);
-      FloatVector c2 = l10.mul(p1);
-      FloatVector c3 = l20.mul(p1);
-      FloatVector c4 = l30.mul(p1);
-      FloatVector c5 = l40.mul(p1);
-      FloatVector c6 = l50.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
+      FloatVector c2 = l10.fma(p1, zero);
+      FloatVector c3 = l20.fma(p1, zero);
+      FloatVector c4 = l30.fma(p1, zero);
+      FloatVector c5 = l40.fma(p1, zero);
+      FloatVector c6 = l50.fma(p1, zero);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
       c3.intoMemorySegment(c, c0 + 2 * cm, O);
@@ -210,10 +216,11 @@ final class StreamTile {
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -226,12 +233,13 @@ final class StreamTile {
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -247,14 +255,15 @@ final class StreamTile {
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -273,16 +282,17 @@ final class StreamTile {
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -304,18 +314,19 @@ final class StreamTile {
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
-      FloatVector c5 = l40.mul(p1);
+      FloatVector c5 = l40.fma(p1, zero);
       c5 = l41.fma(p2, c5);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -340,20 +351,21 @@ final class StreamTile {
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
-      FloatVector c5 = l40.mul(p1);
+      FloatVector c5 = l40.fma(p1, zero);
       c5 = l41.fma(p2, c5);
-      FloatVector c6 = l50.mul(p1);
+      FloatVector c6 = l50.fma(p1, zero);
       c6 = l51.fma(p2, c6);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -370,11 +382,12 @@ final class StreamTile {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1.intoMemorySegment(c, c0, O);
@@ -390,14 +403,15 @@ final class StreamTile {
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c1.intoMemorySegment(c, c0, O);
@@ -417,17 +431,18 @@ final class StreamTile {
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c1.intoMemorySegment(c, c0, O);
@@ -451,20 +466,21 @@ final class StreamTile {
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c4 = l32.fma(p3, c4);
       c1.intoMemorySegment(c, c0, O);
@@ -492,23 +508,24 @@ final class StreamTile {
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c4 = l32.fma(p3, c4);
-      FloatVector c5 = l40.mul(p1);
+      FloatVector c5 = l40.fma(p1, zero);
       c5 = l41.fma(p2, c5);
       c5 = l42.fma(p3, c5);
       c1.intoMemorySegment(c, c0, O);
@@ -540,26 +557,27 @@ final class StreamTile {
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
     FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c4 = l32.fma(p3, c4);
-      FloatVector c5 = l40.mul(p1);
+      FloatVector c5 = l40.fma(p1, zero);
       c5 = l41.fma(p2, c5);
       c5 = l42.fma(p3, c5);
-      FloatVector c6 = l50.mul(p1);
+      FloatVector c6 = l50.fma(p1, zero);
       c6 = l51.fma(p2, c6);
       c6 = l52.fma(p3, c6);
       c1.intoMemorySegment(c, c0, O);
@@ -578,12 +596,13 @@ final class StreamTile {
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -602,16 +621,17 @@ final class StreamTile {
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
@@ -635,20 +655,21 @@ final class StreamTile {
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
@@ -677,24 +698,25 @@ final class StreamTile {
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c4 = l32.fma(p3, c4);
       c4 = l33.fma(p4, c4);
@@ -713,13 +735,14 @@ final class StreamTile {
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -741,18 +764,19 @@ final class StreamTile {
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
@@ -780,23 +804,24 @@ final class StreamTile {
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
       c2 = l14.fma(p5, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
@@ -830,28 +855,29 @@ final class StreamTile {
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
     FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
       c2 = l14.fma(p5, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
       c3 = l24.fma(p5, c3);
-      FloatVector c4 = l30.mul(p1);
+      FloatVector c4 = l30.fma(p1, zero);
       c4 = l31.fma(p2, c4);
       c4 = l32.fma(p3, c4);
       c4 = l33.fma(p4, c4);
@@ -872,6 +898,7 @@ final class StreamTile {
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -879,7 +906,7 @@ final class StreamTile {
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -904,6 +931,7 @@ final class StreamTile {
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -911,13 +939,13 @@ final class StreamTile {
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
       c1 = l05.fma(p6, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
@@ -949,6 +977,7 @@ final class StreamTile {
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -956,19 +985,19 @@ final class StreamTile {
       FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
       c1 = l05.fma(p6, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
       c2 = l14.fma(p5, c2);
       c2 = l15.fma(p6, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
@@ -990,6 +1019,7 @@ final class StreamTile {
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -998,7 +1028,7 @@ final class StreamTile {
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -1026,6 +1056,7 @@ final class StreamTile {
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -1034,14 +1065,14 @@ final class StreamTile {
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
       c1 = l05.fma(p6, c1);
       c1 = l06.fma(p7, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
@@ -1077,6 +1108,7 @@ final class StreamTile {
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
     FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -1085,21 +1117,21 @@ final class StreamTile {
       FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
       c1 = l04.fma(p5, c1);
       c1 = l05.fma(p6, c1);
       c1 = l06.fma(p7, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);
       c2 = l14.fma(p5, c2);
       c2 = l15.fma(p6, c2);
       c2 = l16.fma(p7, c2);
-      FloatVector c3 = l20.mul(p1);
+      FloatVector c3 = l20.fma(p1, zero);
       c3 = l21.fma(p2, c3);
       c3 = l22.fma(p3, c3);
       c3 = l23.fma(p4, c3);
@@ -1123,6 +1155,7 @@ final class StreamTile {
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
     FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -1132,7 +1165,7 @@ final class StreamTile {
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -1163,6 +1196,7 @@ final class StreamTile {
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
     FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
@@ -1172,7 +1206,7 @@ final class StreamTile {
       FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
-      FloatVector c1 = l00.mul(p1);
+      FloatVector c1 = l00.fma(p1, zero);
       c1 = l01.fma(p2, c1);
       c1 = l02.fma(p3, c1);
       c1 = l03.fma(p4, c1);
@@ -1180,7 +1214,7 @@ final class StreamTile {
       c1 = l05.fma(p6, c1);
       c1 = l06.fma(p7, c1);
       c1 = l07.fma(p8, c1);
-      FloatVector c2 = l10.mul(p1);
+      FloatVector c2 = l10.fma(p1, zero);
       c2 = l11.fma(p2, c2);
       c2 = l12.fma(p3, c2);
       c2 = l13.fma(p4, c2);

@@ -11,8 +11,8 @@ import java.lang.foreign.MemorySegment;
  * AuroRA's adaptive nonlinear layer {@code σ(z) = act(H act(z)) + L(z)} (arXiv 2505.18738). Nothing
  * is kept from the forward pass: the backward computes act(z), H·act(z) and the bases again.
  *
- * <p>Sums of gradients: dH [r, r] if there is a fixed term, then dW in its natural shape if there is
- * a spline.
+ * <p>Sums of gradients: dH [r, r] if there is a fixed term, then dW in its natural shape if there
+ * is a spline.
  */
 final class AuroraPhi extends Phi {
   private final Nonlinearity.Aurora spec;
@@ -54,7 +54,8 @@ final class AuroraPhi extends Phi {
   }
 
   @Override
-  void forward(MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
+  void forward(
+      MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     if (spec.fixedTerm()) {
       MemorySegment t = scratch.get(ThreadScratch.Slot.PHI_T, (long) rank * Block.TOKENS);
       Activations.forward(spec.activation(), z, z0, t, 0, rank, width);
@@ -218,8 +219,7 @@ final class AuroraPhi extends Phi {
       BSpline.bases(lo, step, bases, z, z0 + row, b, 0, Block.ROW, width);
       BlockProducts.addGradient(
           g, g0, rank, b, 0, bases, width, sums, s0 + column, stride, scratch);
-      BlockProducts.applyTransposed(
-          spline, column, rank, bases, stride, g, g0, e, 0, width, false);
+      BlockProducts.applyTransposed(spline, column, rank, bases, stride, g, g0, e, 0, width, false);
       BSpline.addWeightedDerivative(
           lo, step, bases, z, z0 + row, e, 0, Block.ROW, dz, dz0 + row, width);
     }

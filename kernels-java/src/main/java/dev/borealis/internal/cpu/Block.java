@@ -6,10 +6,10 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * The layout of Z, U and their gradients inside the kernels, and the small operations on it. A block
- * holds up to {@link #TOKENS} tokens: one row a rank unit, {@link #ROW} bytes apart, tokens side by
- * side, so that φ works on whole vectors whatever the rank. Lanes behind the last token hold
- * finite numbers that nobody reads, and zeros in gradients.
+ * The layout of Z, U and their gradients inside the kernels, and the small operations on it. A
+ * block holds up to {@link #TOKENS} tokens: one row a rank unit, {@link #ROW} bytes apart, tokens
+ * side by side, so that φ works on whole vectors whatever the rank. Lanes behind the last token
+ * hold finite numbers that nobody reads, and zeros in gradients.
  */
 final class Block {
   /** Tokens of a block: a multiple of every vector length and of the tile heights 6 and 4. */
@@ -23,12 +23,12 @@ final class Block {
 
   private Block() {}
 
-  /** Returns the number of blocks that hold {@code tokens} tokens. */
+  /** {@return the number of blocks that hold {@code tokens} tokens} */
   static int count(long tokens) {
     return Math.toIntExact((tokens + TOKENS - 1) / TOKENS);
   }
 
-  /** Returns {@code tokens} rounded up to whole vectors. */
+  /** {@return {@code tokens} rounded up to whole vectors} */
   static int width(int tokens) {
     return (tokens + Species.LANES - 1) / Species.LANES * Species.LANES;
   }

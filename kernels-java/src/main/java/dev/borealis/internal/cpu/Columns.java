@@ -6,9 +6,9 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * {@link Outer} products between a {@link Block} and rows of a matrix of any width: whole vectors in
- * place, the columns beyond them through a padded buffer, so that nothing outside a tensor is read
- * or written.
+ * {@link Outer} products between a {@link Block} and rows of a matrix of any width: whole vectors
+ * in place, the columns beyond them through a padded buffer, so that nothing outside a tensor is
+ * read or written.
  */
 final class Columns {
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -65,8 +65,21 @@ final class Columns {
     int whole = vectors * Species.LANES;
     long p0 = m.panelOf(column) + k0 * Packed.ROW;
     Outer.run(
-        l, l0, lm, lk, m.segment, p0, Packed.ROW, m.panel, out.segment, out.offset, out.stride,
-        rows, vectors, depth, add);
+        l,
+        l0,
+        lm,
+        lk,
+        m.segment,
+        p0,
+        Packed.ROW,
+        m.panel,
+        out.segment,
+        out.offset,
+        out.stride,
+        rows,
+        vectors,
+        depth,
+        add);
     if (whole == columns) {
       return;
     }
@@ -76,8 +89,21 @@ final class Columns {
       copyRows(out.segment, t0, out.stride, tail, 0, Packed.ROW, rows, columns - whole);
     }
     Outer.run(
-        l, l0, lm, lk, m.segment, p0 + vectors * m.panel, Packed.ROW, m.panel, tail, 0, Packed.ROW,
-        rows, 1, depth, add);
+        l,
+        l0,
+        lm,
+        lk,
+        m.segment,
+        p0 + vectors * m.panel,
+        Packed.ROW,
+        m.panel,
+        tail,
+        0,
+        Packed.ROW,
+        rows,
+        1,
+        depth,
+        add);
     copyRows(tail, 0, Packed.ROW, out.segment, t0, out.stride, rows, columns - whole);
   }
 
@@ -121,8 +147,21 @@ final class Columns {
     int whole = vectors * Species.LANES;
     long s0 = column * 4L;
     Outer.run(
-        block, b0, Block.ROW, 4, in.segment, in.offset, in.stride, Packed.ROW, sums, s0, stride * 4,
-        rank, vectors, tokens, true);
+        block,
+        b0,
+        Block.ROW,
+        4,
+        in.segment,
+        in.offset,
+        in.stride,
+        Packed.ROW,
+        sums,
+        s0,
+        stride * 4,
+        rank,
+        vectors,
+        tokens,
+        true);
     if (whole == columns) {
       return;
     }
@@ -131,11 +170,30 @@ final class Columns {
       Block.clear(tail, i * Packed.ROW, Species.LANES);
     }
     copyRows(
-        in.segment, in.offset + whole * 4L, in.stride, tail, 0, Packed.ROW, tokens,
+        in.segment,
+        in.offset + whole * 4L,
+        in.stride,
+        tail,
+        0,
+        Packed.ROW,
+        tokens,
         columns - whole);
     Outer.run(
-        block, b0, Block.ROW, 4, tail, 0, Packed.ROW, Packed.ROW, sums, s0 + whole * 4L, stride * 4,
-        rank, 1, tokens, true);
+        block,
+        b0,
+        Block.ROW,
+        4,
+        tail,
+        0,
+        Packed.ROW,
+        Packed.ROW,
+        sums,
+        s0 + whole * 4L,
+        stride * 4,
+        rank,
+        1,
+        tokens,
+        true);
   }
 
   /** {@code sums[n] += Σ_i in[i][n]}, in the order of the tokens. */

@@ -78,7 +78,9 @@ final class Dot {
     }
   }
 
-  /** Returns where the i-th sum is: LaneSums puts the sums of some vectors into the first of them. */
+  /**
+   * {@return where the i-th sum is: LaneSums puts the sums of some vectors into the first of them}
+   */
   private static long sumAt(int i) {
     int group = i / Species.LANES * Species.LANES;
     return (long) group * V + (i - group) * 4L;

@@ -20,7 +20,8 @@ final class MixerPhi extends Phi {
   }
 
   @Override
-  void forward(MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
+  void forward(
+      MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     BlockProducts.apply(mixer, 0, rank, rank, z, z0, u, u0, width, false);
   }
 

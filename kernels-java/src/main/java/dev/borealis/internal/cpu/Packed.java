@@ -43,12 +43,12 @@ final class Packed {
     this.segment = arena.allocate(Math.max(panels() * panel, 64), 64);
   }
 
-  /** Returns the number of vectors in a row, the last one perhaps padded. */
+  /** {@return the number of vectors in a row, the last one perhaps padded} */
   long panels() {
     return (columns + Species.LANES - 1L) / Species.LANES;
   }
 
-  /** Returns the byte offset of a column's vectors. */
+  /** {@return the byte offset of a column's vectors} */
   long panelOf(int column) {
     return (long) (column / Species.LANES) * panel;
   }
@@ -57,7 +57,7 @@ final class Packed {
     return panelOf(column) + row * ROW + column % Species.LANES * 4L;
   }
 
-  /** Returns one element. */
+  /** {@return one element} */
   float get(int row, int column) {
     return segment.get(F, at(row, column));
   }

@@ -19,9 +19,9 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An adapter on the CPU. Forward goes through a tile of {@link Block#TOKENS} tokens at a time: down,
- * φ, up, so that Z and U stay in cache while X is read once and Y updated once. Backward has three
- * stages: dU, φ and dZ by stripes of tokens; dB by columns of dY; dA and dX by columns of X.
+ * An adapter on the CPU. Forward goes through a tile of {@link Block#TOKENS} tokens at a time:
+ * down, φ, up, so that Z and U stay in cache while X is read once and Y updated once. Backward has
+ * three stages: dU, φ and dZ by stripes of tokens; dB by columns of dY; dA and dX by columns of X.
  *
  * <p>How work is cut depends on shapes alone and every sum has one order, so results have the same
  * bits on any number of threads; a row of Y also doesn't depend on the other rows.
@@ -87,9 +87,7 @@ final class PanamaAdapter implements AdapterKernel {
     // In the static form the pipeline is LoRA's with σ(A) for A, and φ acts on A around it.
     this.staticForm = spec.staticForm() ? new StaticForm(spec, arena) : null;
     this.phi =
-        spec.staticForm()
-            ? new PointwisePhi(rank, Activation.IDENTITY)
-            : Phi.of(spec, arena);
+        spec.staticForm() ? new PointwisePhi(rank, Activation.IDENTITY) : Phi.of(spec, arena);
     this.phiFloats = phiFloats(spec);
     this.sumFloats = phiFloats + rank + downRank;
     this.outGroup = group(rank);
@@ -156,7 +154,7 @@ final class PanamaAdapter implements AdapterKernel {
     return new PanamaScratch(this, maxTokens, mode, owner);
   }
 
-  /** Returns into how many stripes the tokens of a backward call are cut; depends on n alone. */
+  /** {@return into how many stripes the tokens of a backward call are cut; depends on n alone} */
   int stripes(long tokens) {
     long bySize = MAX_SUM_FLOATS / sumFloats;
     return Math.clamp(Math.min(bySize, Block.count(tokens)), 1, MAX_STRIPES);
@@ -209,7 +207,8 @@ final class PanamaAdapter implements AdapterKernel {
     TileView input = own.input;
     input(input, own, x, row, tokens, 0, inFeatures, training ? s.options() : null);
 
-    MemorySegment z = training ? s.z : own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
+    MemorySegment z =
+        training ? s.z : own.get(ThreadScratch.Slot.Z, (long) downRank * Block.TOKENS);
     long z0 = training ? (long) block * downRank * Block.ROW : 0;
     down(input, a, tokens, z, z0, own);
     if (has(Parameter.A_BIAS)) {
@@ -234,12 +233,7 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** {@code out[j][i] = Σ_k in[i][k] · m[j][k]} for the tokens of a block; zero behind them. */
   private static void down(
-      TileView in,
-      Packed m,
-      int tokens,
-      MemorySegment out,
-      long out0,
-      ThreadScratch own) {
+      TileView in, Packed m, int tokens, MemorySegment out, long out0, ThreadScratch own) {
     Block.clearTail(out, out0, m.rows, tokens);
     Dot.run(
         in.segment,
@@ -261,13 +255,7 @@ final class PanamaAdapter implements AdapterKernel {
   }
 
   /** {@code Y = β·Y + Ud B (+ b)} for the tokens of a block. */
-  private void up(
-      ThreadScratch own,
-      MemorySegment u,
-      Tensor y,
-      boolean add,
-      long row,
-      int tokens) {
+  private void up(ThreadScratch own, MemorySegment u, Tensor y, boolean add, long row, int tokens) {
     TileView output = own.output;
     boolean direct = TileView.isDirect(y);
     if (direct) {
@@ -310,12 +298,7 @@ final class PanamaAdapter implements AdapterKernel {
   }
 
   private MemorySegment maskInput(
-      long row,
-      int tokens,
-      int column,
-      int columns,
-      CallOptions options,
-      ThreadScratch own) {
+      long row, int tokens, int column, int columns, CallOptions options, ThreadScratch own) {
     MemorySegment mask = own.get(ThreadScratch.Slot.MASK, (long) tokens * columns);
     DropoutMask.fill(
         spec.inputDropout(),
@@ -336,12 +319,7 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** {@code block ⊙= m_h}. */
   private void maskHidden(
-      MemorySegment block,
-      long b0,
-      long row,
-      int tokens,
-      CallOptions options,
-      ThreadScratch own) {
+      MemorySegment block, long b0, long row, int tokens, CallOptions options, ThreadScratch own) {
     boolean unit = spec.hiddenDropoutMode() == HiddenDropoutMode.UNIT;
     MemorySegment mask = own.get(ThreadScratch.Slot.MASK, (long) tokens * rank);
     DropoutMask.fill(
@@ -413,9 +391,7 @@ final class PanamaAdapter implements AdapterKernel {
     long blocks = Block.count(dY.rows());
     int stripes = stripes(dY.rows());
     long sums = stripe * sumFloats * 4;
-    for (long block = blocks * stripe / stripes;
-        block < blocks * (stripe + 1) / stripes;
-        block++) {
+    for (long block = blocks * stripe / stripes; block < blocks * (stripe + 1) / stripes; block++) {
       backwardBlock(s, dY, block, sums);
     }
   }
@@ -472,7 +448,15 @@ final class PanamaAdapter implements AdapterKernel {
       int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
       input(own.input, own, dY, row, tokens, column, columns, null);
       Columns.addGradient(
-          s.u, (long) block * rank * Block.ROW, rank, own.input, tokens, columns, s.dB, outStride, column,
+          s.u,
+          (long) block * rank * Block.ROW,
+          rank,
+          own.input,
+          tokens,
+          columns,
+          s.dB,
+          outStride,
+          column,
           own);
       if (has(Parameter.B_BIAS)) {
         Columns.addSums(own.input, tokens, columns, s.dB, (rank * outStride + column) * 4);
@@ -503,12 +487,7 @@ final class PanamaAdapter implements AdapterKernel {
         put(gradients.get(Parameter.GAIN), 0, i, scale * dg, add);
       }
       if (has(Parameter.B_BIAS)) {
-        put(
-            gradients.get(Parameter.B_BIAS),
-            0,
-            i,
-            s.dB.get(F, (rank * outStride + i) * 4),
-            add);
+        put(gradients.get(Parameter.B_BIAS), 0, i, s.dB.get(F, (rank * outStride + i) * 4), add);
       }
     }
   }
@@ -574,8 +553,7 @@ final class PanamaAdapter implements AdapterKernel {
     output.staged(own.get(ThreadScratch.Slot.OUTPUT, (long) tokens * columns), columns);
     Columns.product(s.dz, dz0, a, column, columns, downRank, output, tokens, false, own);
     if (masked) {
-      output.multiply(
-          maskInput(row, tokens, column, columns, s.options(), own), tokens, columns);
+      output.multiply(maskInput(row, tokens, column, columns, s.options(), own), tokens, columns);
     }
     if (add) {
       own.input.staged(own.get(ThreadScratch.Slot.INPUT, (long) tokens * columns), columns);
@@ -619,12 +597,7 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** Parameters whose gradients are in the sums, in their order there. */
   private static final Parameter[] SUMMED = {
-    Parameter.MIXER,
-    Parameter.H,
-    Parameter.SPLINE,
-    Parameter.BETA,
-    Parameter.V,
-    Parameter.A_BIAS
+    Parameter.MIXER, Parameter.H, Parameter.SPLINE, Parameter.BETA, Parameter.V, Parameter.A_BIAS
   };
 
   @Override

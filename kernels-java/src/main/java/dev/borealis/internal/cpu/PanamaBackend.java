@@ -26,8 +26,7 @@ public final class PanamaBackend implements BackendProvider {
   @Override
   public Engine start() {
     Module ours = PanamaBackend.class.getModule();
-    boolean readable =
-        ModuleLayer.boot().findModule(MODULE).map(ours::canRead).orElse(false);
+    boolean readable = ModuleLayer.boot().findModule(MODULE).map(ours::canRead).orElse(false);
     if (!readable) {
       throw new BackendUnavailableException(
           "backend panama: the Vector API is not there; run java with --add-modules " + MODULE);

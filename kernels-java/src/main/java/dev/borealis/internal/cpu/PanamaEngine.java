@@ -27,7 +27,7 @@ final class PanamaEngine implements BackendProvider.Engine {
         threads(System.getProperty(THREADS), Runtime.getRuntime().availableProcessors()));
   }
 
-  /** Returns the number of threads that the property asks for, or one a processor. */
+  /** {@return the number of threads that the property asks for, or one a processor} */
   static int threads(@Nullable String property, int processors) {
     if (property == null) {
       return Math.min(processors, MAX_THREADS);

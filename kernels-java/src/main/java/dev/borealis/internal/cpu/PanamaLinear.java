@@ -8,8 +8,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The base layer as a blocked matrix product: W0 is packed once, a task is one block of tokens times
- * one group of columns, and the inner dimension is taken in chunks whose panel of W0 stays in L2.
+ * The base layer as a blocked matrix product: W0 is packed once, a task is one block of tokens
+ * times one group of columns, and the inner dimension is taken in chunks whose panel of W0 stays in
+ * L2.
  */
 final class PanamaLinear implements LinearKernel {
   /** Inner dimension of a chunk; also bounds the length of a chain of roundings. */
@@ -112,7 +113,9 @@ final class PanamaLinear implements LinearKernel {
       }
     }
 
-    /** Parts of one column group follow each other, so that its part of the matrix stays in cache. */
+    /**
+     * Parts of one column group follow each other, so that its part of the matrix stays in cache.
+     */
     private void tile(int part) {
       PanamaLinear theLayer = layer;
       Packed m = matrix;

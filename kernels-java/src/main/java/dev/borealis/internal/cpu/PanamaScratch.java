@@ -87,7 +87,7 @@ final class PanamaScratch implements AdapterKernel.Scratch {
     return set(x);
   }
 
-  /** Returns Y in the forward call, dY in the backward call. */
+  /** {@return Y in the forward call, dY in the backward call} */
   Tensor y() {
     return set(y);
   }

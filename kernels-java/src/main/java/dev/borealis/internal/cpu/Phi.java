@@ -20,7 +20,7 @@ abstract class Phi {
     this.rank = rank;
   }
 
-  /** Returns φ of a specification, with all parameters zero until {@link #pack}. */
+  /** {@return φ of a specification, with all parameters zero until {@link #pack}} */
   static Phi of(AdapterSpec spec, Arena arena) {
     return switch (spec.nonlinearity()) {
       case Nonlinearity.Pointwise p -> new PointwisePhi(spec.rank(), p.activation());

@@ -19,7 +19,8 @@ final class PointwisePhi extends Phi {
   }
 
   @Override
-  void forward(MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
+  void forward(
+      MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     Activations.forward(activation, z, z0, u, u0, rank, width);
   }
 

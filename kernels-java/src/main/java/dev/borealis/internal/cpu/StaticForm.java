@@ -9,9 +9,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * AuroRA-S: φ acts on the columns of A, which makes A's columns the tokens of a block. Forward, once
- * a packing: {@code SA = σ(A)}. Backward: dSA, which the pipeline computed as LoRA's dA, becomes dA
- * and the gradients of φ's parameters.
+ * AuroRA-S: φ acts on the columns of A, which makes A's columns the tokens of a block. Forward,
+ * once a packing: {@code SA = σ(A)}. Backward: dSA, which the pipeline computed as LoRA's dA,
+ * becomes dA and the gradients of φ's parameters.
  */
 final class StaticForm {
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;

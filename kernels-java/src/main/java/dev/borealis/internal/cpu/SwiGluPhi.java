@@ -16,7 +16,8 @@ final class SwiGluPhi extends Phi {
   }
 
   @Override
-  void forward(MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
+  void forward(
+      MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     long lower = z0 + rank * Block.ROW;
     Activations.forward(Activation.SILU, z, z0, u, u0, rank, width);
     for (int j = 0; j < rank; j++) {

@@ -23,7 +23,8 @@ final class SwishPhi extends Phi {
   }
 
   @Override
-  void forward(MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
+  void forward(
+      MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     for (int j = 0; j < rank; j++) {
       Elementwise.swish(beta[j], z, z0 + j * Block.ROW, u, u0 + j * Block.ROW, width);
     }

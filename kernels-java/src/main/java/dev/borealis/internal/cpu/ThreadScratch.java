@@ -39,7 +39,8 @@ final class ThreadScratch {
     BASES_GRADIENT
   }
 
-  private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::new);
+  private static final ThreadLocal<ThreadScratch> CURRENT =
+      ThreadLocal.withInitial(ThreadScratch::new);
 
   private final EnumMap<Slot, MemorySegment> segments = new EnumMap<>(Slot.class);
 
@@ -51,13 +52,13 @@ final class ThreadScratch {
 
   private ThreadScratch() {}
 
-  /** Returns the calling thread's scratch. */
+  /** {@return the calling thread's scratch} */
   static ThreadScratch current() {
     return CURRENT.get();
   }
 
   /**
-   * Returns a slot's memory, with whatever it held.
+   * {@return a slot's memory, with whatever it held}
    *
    * @param slot what for
    * @param floats at least this many

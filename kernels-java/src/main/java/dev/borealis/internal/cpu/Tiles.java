@@ -30,12 +30,12 @@ final class Tiles {
 
   private Tiles() {}
 
-  /** Returns the rows of a {@link StreamTile} of a depth. */
+  /** {@return the rows of a {@link StreamTile} of a depth} */
   static int streamRows(int depth) {
     return STREAM[depth - 1];
   }
 
-  /** Returns the left rows of a {@link DotTile} with some right rows. */
+  /** {@return the left rows of a {@link DotTile} with some right rows} */
   static int dotRows(int right) {
     return DOT[right - 1];
   }

@@ -53,7 +53,7 @@ final class WorkerPool {
     }
   }
 
-  /** Returns the number of threads that work on a call, the caller included. */
+  /** {@return the number of threads that work on a call, the caller included} */
   int threads() {
     return workers.length + 1;
   }

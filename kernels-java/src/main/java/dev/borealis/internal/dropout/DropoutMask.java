@@ -48,7 +48,7 @@ public record DropoutMask(
   }
 
   /**
-   * Returns the mask on X [n, d_in] of a training call.
+   * {@return the mask on X [n, d_in] of a training call}
    *
    * @param spec the adapter's specification
    * @param options seed and step of the call
@@ -59,7 +59,7 @@ public record DropoutMask(
   }
 
   /**
-   * Returns the mask on U [n, r] of a training call.
+   * {@return the mask on U [n, r] of a training call}
    *
    * @param spec the adapter's specification
    * @param options seed and step of the call
@@ -75,7 +75,7 @@ public record DropoutMask(
   }
 
   /**
-   * Returns {@code ⌊p·2³²⌋}: words below it, unsigned, are dropped.
+   * {@return {@code ⌊p·2³²⌋}: words below it, unsigned, are dropped}
    *
    * @param probability p in [0, 1)
    */
@@ -84,7 +84,7 @@ public record DropoutMask(
   }
 
   /**
-   * Returns {@code 1/(1−p)}, computed in double and rounded: the value of kept entries.
+   * {@return {@code 1/(1−p)}, computed in double and rounded: the value of kept entries}
    *
    * @param probability p in [0, 1)
    */
@@ -93,7 +93,7 @@ public record DropoutMask(
   }
 
   /**
-   * Returns one entry.
+   * {@return one entry}
    *
    * @param row ≥ 0
    * @param column within the columns

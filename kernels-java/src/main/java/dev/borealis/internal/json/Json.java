@@ -10,7 +10,7 @@ public final class Json {
   private Json() {}
 
   /**
-   * Returns a value as one line of JSON, names in the order in which their map gives them.
+   * {@return a value as one line of JSON, names in the order in which their map gives them}
    *
    * @param value maps with String keys, iterables, {@code long[]}, Strings, Booleans, null, Long,
    *     Integer, Short, Byte, and finite Double or Float
@@ -24,8 +24,8 @@ public final class Json {
   }
 
   /**
-   * Returns a value as JSON on several lines, indented by two spaces a level, without a line feed at
-   * the end.
+   * {@return a value as JSON on several lines, indented by two spaces a level, without a line feed
+   * at the end}
    *
    * @param value as for {@link #write}
    * @throws IllegalArgumentException as for {@link #write}
@@ -37,8 +37,8 @@ public final class Json {
   }
 
   /**
-   * Returns a string in quotes, escaped as JSON wants it; other characters than the quote, the
-   * backslash and controls stay as they are.
+   * {@return a string in quotes, escaped as JSON wants it; other characters than the quote, the
+   * backslash and controls stay as they are}
    *
    * @param string the string
    * @throws IllegalArgumentException if it has an unpaired surrogate, which UTF-8 can't express
@@ -50,7 +50,7 @@ public final class Json {
   }
 
   /**
-   * Returns a string quoted for a message, cut if it is long.
+   * {@return a string quoted for a message, cut if it is long}
    *
    * @param string any string without unpaired surrogates
    */
@@ -58,7 +58,7 @@ public final class Json {
     return quote(shorten(string));
   }
 
-  /** Returns at most the first {@value #SHORT} characters, never half of a surrogate pair. */
+  /** {@return at most the first {@value #SHORT} characters, never half of a surrogate pair} */
   static String shorten(String string) {
     if (string.length() <= SHORT) {
       return string;
@@ -67,8 +67,7 @@ public final class Json {
     return string.substring(0, end) + "…";
   }
 
-  private static void append(
-      StringBuilder out, @Nullable Object value, int depth, boolean lines) {
+  private static void append(StringBuilder out, @Nullable Object value, int depth, boolean lines) {
     if (depth > JsonReader.MAX_DEPTH) {
       throw new IllegalArgumentException(
           "JSON: expected nesting of at most " + JsonReader.MAX_DEPTH + ", came more");
@@ -99,8 +98,7 @@ public final class Json {
     return new IllegalArgumentException("JSON: expected finite numbers, came " + number);
   }
 
-  private static void appendObject(
-      StringBuilder out, Map<?, ?> map, int depth, boolean lines) {
+  private static void appendObject(StringBuilder out, Map<?, ?> map, int depth, boolean lines) {
     out.append('{');
     String separator = "";
     for (Map.Entry<?, ?> entry : map.entrySet()) {
@@ -118,8 +116,7 @@ public final class Json {
     out.append('}');
   }
 
-  private static void appendArray(
-      StringBuilder out, Iterable<?> list, int depth, boolean lines) {
+  private static void appendArray(StringBuilder out, Iterable<?> list, int depth, boolean lines) {
     out.append('[');
     String separator = "";
     for (Object element : list) {

@@ -77,7 +77,7 @@ public final class JsonReader {
     return value;
   }
 
-  /** Returns how many bytes have been read. */
+  /** {@return how many bytes have been read} */
   public long position() {
     return position;
   }

@@ -39,7 +39,7 @@ public final class AdapterOracle {
     this.branch = new Branch(spec, parameters);
   }
 
-  /** Returns the specification. */
+  /** {@return the specification} */
   public AdapterSpec spec() {
     return branch.spec;
   }
@@ -64,32 +64,32 @@ public final class AdapterOracle {
       this.u = new double[tokens * spec.rank()];
     }
 
-    /** Returns n. */
+    /** {@return n} */
     public int tokens() {
       return tokens;
     }
 
-    /** Returns the branch {@code s·g ⊙ (U Bᵀ) + b} [n, d_out], without the old Y. */
+    /** {@return the branch {@code s·g ⊙ (U Bᵀ) + b} [n, d_out], without the old Y} */
     public double[] y() {
       return y;
     }
 
-    /** Returns Z [n, r_a]; in the static form {@code Xd σ(A)ᵀ}. */
+    /** {@return Z [n, r_a]; in the static form {@code Xd σ(A)ᵀ}} */
     public double[] z() {
       return z;
     }
 
-    /** Returns U [n, r], after modulation and hidden dropout. */
+    /** {@return U [n, r], after modulation and hidden dropout} */
     public double[] u() {
       return u;
     }
 
-    /** Returns m_x [n, d_in]; ones where there is no dropout. */
+    /** {@return m_x [n, d_in]; ones where there is no dropout} */
     public double[] inputMask() {
       return mask(DropoutMask.input(spec, options), masked && spec.inputDropout() > 0);
     }
 
-    /** Returns m_h [n, r]; ones where there is no dropout. */
+    /** {@return m_h [n, r]; ones where there is no dropout} */
     public double[] hiddenMask() {
       return mask(DropoutMask.hidden(spec, options), masked && spec.hiddenDropout() > 0);
     }
@@ -114,18 +114,18 @@ public final class AdapterOracle {
       this.gradients = gradients;
     }
 
-    /** Returns the branch's part of dX [n, d_in]. */
+    /** {@return the branch's part of dX [n, d_in]} */
     public double[] dX() {
       return dX;
     }
 
-    /** Returns the gradients of all parameters of the specification, dense. */
+    /** {@return the gradients of all parameters of the specification, dense} */
     public Map<Parameter, double[]> gradients() {
       return gradients;
     }
 
     /**
-     * Returns the gradient of one parameter, dense.
+     * {@return the gradient of one parameter, dense}
      *
      * @param parameter one of the specification's
      */

@@ -36,7 +36,7 @@ final class Branch {
     this.gain = parameters.get(Parameter.GAIN);
   }
 
-  /** Returns φ applied to every column of A: [r, d_in]. */
+  /** {@return φ applied to every column of A: [r, d_in]} */
   double[] phiOfColumns() {
     int columns = spec.inFeatures();
     double[] result = new double[TensorRows.length("lora_A.weight", spec.rank(), columns)];

@@ -9,7 +9,7 @@ import dev.borealis.adapter.SplineGrid;
 final class CubicSpline {
   private CubicSpline() {}
 
-  /** Returns b_m(z). */
+  /** {@return b_m(z)} */
   static double basis(SplineGrid grid, int m, double z) {
     double d = Math.abs(offset(grid, m, z));
     double outer = Math.max(0, 2 - d);
@@ -17,7 +17,7 @@ final class CubicSpline {
     return (outer * outer * outer - 4 * inner * inner * inner) / 6;
   }
 
-  /** Returns b'_m(z), by z. */
+  /** {@return b'_m(z), by z} */
   static double slope(SplineGrid grid, int m, double z) {
     double d = offset(grid, m, z);
     double outer = Math.max(0, 2 - Math.abs(d));

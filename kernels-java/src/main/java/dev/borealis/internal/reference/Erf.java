@@ -13,7 +13,7 @@ final class Erf {
 
   private Erf() {}
 
-  /** Returns erf(x). */
+  /** {@return erf(x)} */
   static double erf(double x) {
     if (Math.abs(x) < SERIES_END) {
       return series(x);
@@ -21,7 +21,7 @@ final class Erf {
     return x > 0 ? 1 - fraction(x) : x < 0 ? fraction(-x) - 1 : x;
   }
 
-  /** Returns 1 − erf(x), without the cancellation for large x. */
+  /** {@return 1 − erf(x), without the cancellation for large x} */
   static double erfc(double x) {
     if (Math.abs(x) < SERIES_END) {
       return 1 - series(x);

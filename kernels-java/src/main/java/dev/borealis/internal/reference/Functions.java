@@ -17,7 +17,7 @@ final class Functions {
     return 1 / (1 + Math.exp(-z));
   }
 
-  /** Returns f(z). */
+  /** {@return f(z)} */
   static double value(Activation activation, double z) {
     return switch (activation) {
       case IDENTITY -> z;
@@ -31,7 +31,7 @@ final class Functions {
     };
   }
 
-  /** Returns f'(z); at a kink that of the branch z ≤ 0. */
+  /** {@return f'(z); at a kink that of the branch z ≤ 0} */
   static double slope(Activation activation, double z) {
     return switch (activation) {
       case IDENTITY -> 1;

@@ -19,7 +19,7 @@ final class Parameters {
     return values;
   }
 
-  /** Returns zeros in the shapes of the specification's parameters. */
+  /** {@return zeros in the shapes of the specification's parameters} */
   static EnumMap<Parameter, double[]> zeros(AdapterSpec spec) {
     EnumMap<Parameter, double[]> values = new EnumMap<>(Parameter.class);
     for (Parameter parameter : spec.parameters()) {
@@ -29,7 +29,7 @@ final class Parameters {
     return values;
   }
 
-  /** Returns the values of a parameter that must be there. */
+  /** {@return the values of a parameter that must be there} */
   static double[] require(Map<Parameter, double[]> values, Parameter parameter) {
     double[] array = values.get(parameter);
     if (array == null) {

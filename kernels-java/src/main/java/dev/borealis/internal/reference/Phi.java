@@ -13,7 +13,7 @@ import java.util.Map;
 public abstract sealed class Phi
     permits AuroraPhi, Phi.Pointwise, Phi.Swish, Phi.SwiGlu, Phi.Mixer {
   /**
-   * Returns the φ of a specification.
+   * {@return the φ of a specification}
    *
    * @param spec the adapter's specification
    * @param parameters values of the specification's parameters, dense and row-major; not copied
@@ -36,7 +36,7 @@ public abstract sealed class Phi
     this.rank = rank;
   }
 
-  /** Returns the length of the scratch that the methods take. */
+  /** {@return the length of the scratch that the methods take} */
   public int workLength() {
     return 0;
   }

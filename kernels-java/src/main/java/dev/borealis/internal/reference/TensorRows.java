@@ -14,7 +14,7 @@ final class TensorRows {
 
   private TensorRows() {}
 
-  /** Returns the number of elements of a shape that must fit into one array. */
+  /** {@return the number of elements of a shape that must fit into one array} */
   static int length(String name, long... shape) {
     long length = 1;
     for (long dimension : shape) {
@@ -30,7 +30,7 @@ final class TensorRows {
     return (int) length;
   }
 
-  /** Returns a dense copy. */
+  /** {@return a dense copy} */
   static double[] toArray(String name, Tensor tensor) {
     double[] values = new double[length(name, tensor.shape())];
     for (int row = 0; row < tensor.rows(); row++) {

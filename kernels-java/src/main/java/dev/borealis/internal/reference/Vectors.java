@@ -4,7 +4,7 @@ package dev.borealis.internal.reference;
 final class Vectors {
   private Vectors() {}
 
-  /** Returns Σ a_i b_i. Four partial sums, so that additions need not wait for each other. */
+  /** {@return Σ a_i b_i} Four partial sums, so that additions need not wait for each other. */
   static double dot(double[] a, int aAt, double[] b, int bAt, int length) {
     double s0 = 0;
     double s1 = 0;

@@ -39,7 +39,7 @@ class CallAllocationTest {
   // allocates, so that the number of batches is how long the compiler may take.
   private static final int FEW_TOKENS_CALLS = 100;
   private static final int MANY_TOKENS_CALLS = 25;
-  private static final int MAX_BATCHES = 3000;
+  private static final int MAX_BATCHES = 20_000;
 
   private final SplittableRandom random = new SplittableRandom(4);
 

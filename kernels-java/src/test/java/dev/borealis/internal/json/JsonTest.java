@@ -25,6 +25,16 @@ class JsonTest {
   }
 
   @Test
+  void indentsByTwoSpacesALevel() {
+    Map<String, @Nullable Object> map = new LinkedHashMap<>();
+    map.put("a", List.of(1, List.of(), Map.of()));
+    map.put("b", null);
+    assertEquals(
+        "{\n  \"a\": [\n    1,\n    [],\n    {}\n  ],\n  \"b\": null\n}", Json.writeIndented(map));
+    assertEquals("{}", Json.writeIndented(Map.of()));
+  }
+
+  @Test
   void refusesWhatJsonCannotSay() {
     for (Object bad :
         List.of(
