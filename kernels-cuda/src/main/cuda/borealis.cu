@@ -206,7 +206,7 @@ DEVICE void phiBackwardTile(const Phi& p) {
     int64_t at = (row0 + row) * p.ldU + j;
     float dU = 0.0f;
     for (int share = 0; share < p.partials; share++) {
-      dU += p.partial[share * p.n * p.ldU + at];
+      dU += p.partial[share * (p.n * p.ldU) + at];
     }
     dU *= p.scale;
     dU = p.mask.on ? p.mask.kept * maskEntry(p.mask, row0 + row, p.r, j) * dU : dU;

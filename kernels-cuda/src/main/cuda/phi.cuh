@@ -215,7 +215,7 @@ DEVICE void loadZ(const Phi& p, int64_t row0, int rows, float* z, int ldz, bool 
     if (row0 + row < p.n && j < p.ra) {
       int64_t at = (row0 + row) * p.ldZ + j;
       for (int share = 0; share < p.partials; share++) {
-        sum += p.partial[share * p.n * p.ldZ + at];
+        sum += p.partial[share * (p.n * p.ldZ) + at];
       }
       sum = p.scale * sum + (p.downBias != nullptr ? p.downBias[j] : 0.0f);
       if (keep && p.z != nullptr) {

@@ -39,8 +39,10 @@ DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const fl
 DEVICE uint4 stream16(const uint16_t* p) { return __ldcs(reinterpret_cast<const uint4*>(p)); }
 
 // c += a b with a [16, 8] by rows, b [8, 8] by columns; a warp's work. Low 13 bits are ignored.
+// Volatile: the compiler must not move it to where only some lanes need the result.
 DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
