@@ -29,6 +29,7 @@ final class DeviceCode {
     Path nvcc = nvcc();
     if (nvcc == null) {
       Files.deleteIfExists(result);
+      Files.deleteIfExists(work.resolve("borealis.stamp"));
       System.out.println(
           "Device code left out: no nvcc on the PATH, in $CUDA_HOME or in /usr/local/cuda. This build"
               + " works on the CPU; its CUDA backend says that it has no device code.");

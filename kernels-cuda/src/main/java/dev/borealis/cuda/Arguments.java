@@ -58,16 +58,14 @@ final class Arguments {
     backwardUp = arena.allocate(Structs.BACKWARD_UP);
     contractAlone = slice(backwardUp, Structs.BACKWARD_UP, "contract", Structs.PRODUCT);
     contract = new ProductArguments(contractAlone);
-    outer =
-        new ProductArguments(slice(backwardUp, Structs.BACKWARD_UP, "outer", Structs.PRODUCT));
+    outer = new ProductArguments(slice(backwardUp, Structs.BACKWARD_UP, "outer", Structs.PRODUCT));
     phiAlone = arena.allocate(Structs.PHI);
     phiCall = new PhiArguments(phiAlone);
     productAlone = arena.allocate(Structs.PRODUCT);
     product = new ProductArguments(productAlone);
     splineOuter = arena.allocate(Structs.SPLINE_OUTER);
     splineProduct =
-        new ProductArguments(
-            slice(splineOuter, Structs.SPLINE_OUTER, "product", Structs.PRODUCT));
+        new ProductArguments(slice(splineOuter, Structs.SPLINE_OUTER, "product", Structs.PRODUCT));
     splineSource = slice(splineOuter, Structs.SPLINE_OUTER, "source", Structs.COLUMN_SUMS);
     reduction = arena.allocate(Structs.REDUCTION);
     columnSums = arena.allocate(Structs.COLUMN_SUMS);
@@ -150,11 +148,7 @@ final class Arguments {
     spline(splineSource, z, ldZ, grid);
   }
 
-  private static void spline(
-      MemorySegment memory,
-      long z,
-      long ldZ,
-      @Nullable SplineGrid grid) {
+  private static void spline(MemorySegment memory, long z, long ldZ, @Nullable SplineGrid grid) {
     set(memory, Structs.COLUMN_SUMS, "z", z);
     set(memory, Structs.COLUMN_SUMS, "ldZ", ldZ);
     if (grid != null) {
@@ -167,8 +161,7 @@ final class Arguments {
   }
 
   /** The struct {@code GainGradient}. */
-  MemorySegment gainGradient(
-      Shares shares, Packed b, float factor, long out, boolean accumulate) {
+  MemorySegment gainGradient(Shares shares, Packed b, float factor, long out, boolean accumulate) {
     set(gainGradient, Structs.GAIN_GRADIENT, "partial", shares.address());
     set(gainGradient, Structs.GAIN_GRADIENT, "b", b.address());
     set(gainGradient, Structs.GAIN_GRADIENT, "out", out);

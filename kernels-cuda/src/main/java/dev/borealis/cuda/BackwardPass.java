@@ -13,8 +13,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Queues the launches from dY to dX and the gradients. Waits for nothing and takes no memory from the
- * driver. Every gradient is a sum of shares in a fixed order.
+ * Queues the launches from dY to dX and the gradients. Waits for nothing and takes no memory from
+ * the driver. Every gradient is a sum of shares in a fixed order.
  */
 final class BackwardPass {
   private static final int WARPS = 8;
@@ -85,8 +85,16 @@ final class BackwardPass {
       long dA = address(gradients, Parameter.A);
       if (staticForm == null) {
         reduce(
-            shares, 0, factor, dA, spec.inFeatures(), spec.downRank(), spec.inFeatures(), false,
-            accumulate, scratch);
+            shares,
+            0,
+            factor,
+            dA,
+            spec.inFeatures(),
+            spec.downRank(),
+            spec.inFeatures(),
+            false,
+            accumulate,
+            scratch);
       } else {
         columnGradients(staticForm, shares, factor, dA, weights, gradients, accumulate, scratch);
       }
@@ -166,8 +174,16 @@ final class BackwardPass {
     }
     if (spec.parameters().contains(Parameter.B_BIAS)) {
       reduce(
-          columnShares(n, out, scratch), 0, 1, address(gradients, Parameter.B_BIAS), out, 1, out,
-          false, accumulate, scratch);
+          columnShares(n, out, scratch),
+          0,
+          1,
+          address(gradients, Parameter.B_BIAS),
+          out,
+          1,
+          out,
+          false,
+          accumulate,
+          scratch);
     }
   }
 
@@ -310,7 +326,13 @@ final class BackwardPass {
     int rank = spec.rank();
     if (phi.v() != 0) {
       sumColumns(
-          scratch.dvTerms, phi.ldU(), n, rank, address(gradients, Parameter.V), accumulate, scratch);
+          scratch.dvTerms,
+          phi.ldU(),
+          n,
+          rank,
+          address(gradients, Parameter.V),
+          accumulate,
+          scratch);
     }
     if (!spec.staticForm() && spec.parameters().contains(Parameter.A_BIAS)) {
       long da = address(gradients, Parameter.A_BIAS);
@@ -325,13 +347,23 @@ final class BackwardPass {
       }
       case Nonlinearity.Mixer m ->
           matrix(
-              scratch.g, new DeviceMatrix(z, phi.ldZ(), DType.F32), n, rank,
-              address(gradients, Parameter.MIXER), accumulate, scratch);
+              scratch.g,
+              new DeviceMatrix(z, phi.ldZ(), DType.F32),
+              n,
+              rank,
+              address(gradients, Parameter.MIXER),
+              accumulate,
+              scratch);
       case Nonlinearity.Aurora a -> {
         if (a.fixedTerm()) {
           matrix(
-              scratch.da, new DeviceMatrix(scratch.t, phi.ldU(), DType.F32), n, rank,
-              address(gradients, Parameter.H), accumulate, scratch);
+              scratch.da,
+              new DeviceMatrix(scratch.t, phi.ldU(), DType.F32),
+              n,
+              rank,
+              address(gradients, Parameter.H),
+              accumulate,
+              scratch);
         }
         if (a.splineTerm()) {
           spline(phi, a.mode(), a.grid(), n, z, gradients, accumulate, scratch);
@@ -365,13 +397,26 @@ final class BackwardPass {
     switch (mode) {
       case SUM ->
           matrix(
-              scratch.g, new DeviceMatrix(scratch.q, Packed.ld(bases), DType.F32), n, bases, out,
-              accumulate, scratch);
+              scratch.g,
+              new DeviceMatrix(scratch.q, Packed.ld(bases), DType.F32),
+              n,
+              bases,
+              out,
+              accumulate,
+              scratch);
       case CHANNEL -> {
         long columns = (long) rank * bases;
         columnSums(scratch.g, phi.ldU(), n, columns, z, phi.ldZ(), grid, scratch);
         reduce(
-            columnShares(n, columns, scratch), 0, 1, out, columns, 1, columns, false, accumulate,
+            columnShares(n, columns, scratch),
+            0,
+            1,
+            out,
+            columns,
+            1,
+            columns,
+            false,
+            accumulate,
             scratch);
       }
       case FULL -> {
@@ -402,7 +447,15 @@ final class BackwardPass {
       long terms, long ld, long n, int columns, long out, boolean accumulate, CudaScratch scratch) {
     columnSums(terms, ld, n, columns, 0, 0, null, scratch);
     reduce(
-        columnShares(n, columns, scratch), 0, 1, out, columns, 1, columns, false, accumulate,
+        columnShares(n, columns, scratch),
+        0,
+        1,
+        out,
+        columns,
+        1,
+        columns,
+        false,
+        accumulate,
         scratch);
   }
 

@@ -55,8 +55,7 @@ final class CudaAdapter implements AdapterKernel {
     if (options.output() == Update.ACCUMULATE) {
       s.y.upload(y);
     }
-    forwardPass.run(
-        s.x.on(x.dtype()), s.y.on(y.dtype()), x.rows(), down(), weights, options, s);
+    forwardPass.run(s.x.on(x.dtype()), s.y.on(y.dtype()), x.rows(), down(), weights, options, s);
     s.y.download(y);
     s.launches.stream().synchronize();
     s.y.finish(y);

@@ -40,15 +40,15 @@ public final class CudaBackend implements BackendProvider {
   @Override
   public Engine start() {
     Cuda.unavailable()
-        .ifPresent(
-            reason -> {
-              throw new BackendUnavailableException("cuda " + reason);
-            });
+        .ifPresent(reason -> {
+          throw new BackendUnavailableException("cuda " + reason);
+        });
     byte[] image = image();
     Context context = null;
     try {
       context = Context.primary(Device.of(0));
-      return new CudaEngine(context, image, Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS));
+      return new CudaEngine(
+          context, image, Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS));
     } catch (CudaException e) {
       if (context != null) {
         context.close();

@@ -14,7 +14,9 @@ import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** The started backend: one device's context, the module with the kernels, and a stream for packing. */
+/**
+ * The started backend: one device's context, the module with the kernels, and a stream for packing.
+ */
 final class CudaEngine implements BackendProvider.Engine {
   /** From this many tokens on, one launch does all for r ≤ 16: its blocks fill a device then. */
   static final int FUSED_TOKENS = 2048;

@@ -67,12 +67,7 @@ final class CudaScratch implements AdapterKernel.Scratch {
   }
 
   CudaScratch(
-      CudaEngine engine,
-      AdapterSpec spec,
-      PhiWeights phi,
-      int maxTokens,
-      Mode mode,
-      Arena arena) {
+      CudaEngine engine, AdapterSpec spec, PhiWeights phi, int maxTokens, Mode mode, Arena arena) {
     this.training = mode == Mode.TRAINING;
     long n = Math.max(maxTokens, 1);
     int in = spec.inFeatures();

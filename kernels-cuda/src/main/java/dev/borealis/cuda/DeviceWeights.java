@@ -16,8 +16,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An adapter's weights in device memory, F32: A [r_a, d_in], and B transposed [r, d_out] with the gain
- * g in it, both padded as the products take them; the rest dense.
+ * An adapter's weights in device memory, F32: A [r_a, d_in], and B transposed [r, d_out] with the
+ * gain g in it, both padded as the products take them; the rest dense.
  *
  * <p>In the static form the product takes φ(A) in A's place, computed on the device by {@link
  * StaticForm}.

@@ -6,8 +6,8 @@ import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
 
 /**
- * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs is
- * a flag of theirs. Waits for nothing and takes no memory from the driver.
+ * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs
+ * is a flag of theirs. Waits for nothing and takes no memory from the driver.
  */
 final class ForwardPass {
   /** Ranks that one launch does from X to Y. */
@@ -88,8 +88,7 @@ final class ForwardPass {
         scratch.arguments.forward);
   }
 
-  private void inSteps(
-      DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
+  private void inSteps(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
     Arguments arguments = scratch.arguments;
     int in = spec.inFeatures();
     int split = Splits.columns(n);
@@ -126,13 +125,7 @@ final class ForwardPass {
           phi.forwardBytes(),
           arguments.forwardPhiAlone());
       launches.run(
-          Kernel.EXPAND,
-          x.type(),
-          columnTiles,
-          Splits.ceil(n, 64),
-          1,
-          0,
-          arguments.upAlone());
+          Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone());
     }
   }
 }

@@ -32,7 +32,9 @@ enum Kernel {
     this.typed = typed;
   }
 
-  /** Returns the name in the module: borealis_what, borealis_what_type or borealis_what_type_tile. */
+  /**
+   * Returns the name in the module: borealis_what, borealis_what_type or borealis_what_type_tile.
+   */
   String symbol(DType type) {
     String name = name().toLowerCase(Locale.ROOT);
     if (!typed) {
@@ -40,7 +42,8 @@ enum Kernel {
     }
     String typeName = type.name().toLowerCase(Locale.ROOT);
     int tile = name.length() - 3;
-    boolean tiled = tile > 0 && name.charAt(tile) == '_' && Character.isDigit(name.charAt(tile + 1));
+    boolean tiled =
+        tile > 0 && name.charAt(tile) == '_' && Character.isDigit(name.charAt(tile + 1));
     return tiled
         ? "borealis_" + name.substring(0, tile) + "_" + typeName + name.substring(tile)
         : "borealis_" + name + "_" + typeName;

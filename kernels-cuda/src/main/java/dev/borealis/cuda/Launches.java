@@ -31,7 +31,13 @@ final class Launches {
 
   /** Queues a kernel whose blocks lie along one to three axes. */
   void run(
-      Kernel kernel, DType type, long x, long y, long z, long sharedBytes, MemorySegment arguments) {
+      Kernel kernel,
+      DType type,
+      long x,
+      long y,
+      long z,
+      long sharedBytes,
+      MemorySegment arguments) {
     Objects.requireNonNull(Objects.requireNonNull(launches.get(kernel)).get(type))
         .grid(Math.toIntExact(x), Math.toIntExact(y), Math.toIntExact(z))
         .dynamicSharedBytes(Math.toIntExact(sharedBytes))

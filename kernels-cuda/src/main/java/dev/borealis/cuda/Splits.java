@@ -1,8 +1,8 @@
 package dev.borealis.cuda;
 
 /**
- * How sums are divided among blocks: by the sizes of the call alone, so that the same call gives the
- * same bits on every device.
+ * How sums are divided among blocks: by the sizes of the call alone, so that the same call gives
+ * the same bits on every device.
  */
 final class Splits {
   /** Columns of a block of the kernel {@code backward_up}. */
@@ -45,8 +45,6 @@ final class Splits {
 
   /** Floats of the shares of [r, k] over up to maxRows rows. */
   static long outerFloats(long maxRows, long r, long k) {
-    return Math.min(MAX_ROW_SPLITS, ceil(maxRows, MIN_ROWS))
-        * Packed.round(r, 32)
-        * Packed.ld(k);
+    return Math.min(MAX_ROW_SPLITS, ceil(maxRows, MIN_ROWS)) * Packed.round(r, 32) * Packed.ld(k);
   }
 }

@@ -92,7 +92,6 @@ final class Staging {
   }
 
   private MemorySegment staged(Tensor tensor) {
-    return host.asSlice(
-        plan.hostOffset(), tensor.rows() * plan.ld() * tensor.dtype().byteSize());
+    return host.asSlice(plan.hostOffset(), tensor.rows() * plan.ld() * tensor.dtype().byteSize());
   }
 }

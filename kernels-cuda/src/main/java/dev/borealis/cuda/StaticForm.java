@@ -55,8 +55,14 @@ final class StaticForm implements AutoCloseable {
           phi.forwardBytes(),
           arguments.phiAlone);
       transpose(
-          launches, arguments, buffer.address() + resultAt, phi.ldU(), buffer.address() + packedAt,
-          a.ld(), a.columns(), a.rows());
+          launches,
+          arguments,
+          buffer.address() + resultAt,
+          phi.ldU(),
+          buffer.address() + packedAt,
+          a.ld(),
+          a.columns(),
+          a.rows());
       engine.stream().synchronize();
     }
   }

@@ -68,14 +68,12 @@ class AdamWKernelTest {
         optimiser.step(LEARNING_RATE);
         set(arguments, "stepSize", LEARNING_RATE / (1 - StrictMath.pow(BETA1, step)));
         set(arguments, "rootCorrection", Math.sqrt(1 - StrictMath.pow(BETA2, step)));
-        launches.run(
-            Kernel.ADAMW, Splits.ceil(COUNT, Kernel.THREADS), 1, 1, 0, arguments);
+        launches.run(Kernel.ADAMW, Splits.ceil(COUNT, Kernel.THREADS), 1, 1, 0, arguments);
       }
       MemorySegment result = arena.allocate(JAVA_FLOAT, COUNT);
       w.copyTo(result, stream);
       stream.synchronize();
-      assertArrayEquals(
-          weights.segment().toArray(JAVA_FLOAT), result.toArray(JAVA_FLOAT), 0);
+      assertArrayEquals(weights.segment().toArray(JAVA_FLOAT), result.toArray(JAVA_FLOAT), 0);
     }
   }
 

@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The machine code of a cubin, an ELF file with a section for each kernel. Instructions are 128 bits:
- * the opcode is bits 0 to 11, the width of an access bits 73 to 75 (6: 128 bits).
+ * The machine code of a cubin, an ELF file with a section for each kernel. Instructions are 128
+ * bits: the opcode is bits 0 to 11, the width of an access bits 73 to 75 (6: 128 bits).
  */
 final class Cubin {
   private static final String CODE = ".text.";

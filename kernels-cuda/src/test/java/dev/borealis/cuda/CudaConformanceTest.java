@@ -50,7 +50,6 @@ class CudaConformanceTest {
     }
     System.out.println(
         (StandIn.GPU ? "CUDA device" : "CUDA stand-in (not a GPU), threads " + order)
-           
             + ": "
             + passed
             + " passed, "

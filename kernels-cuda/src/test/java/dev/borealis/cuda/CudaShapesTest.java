@@ -35,7 +35,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Shapes that are divided among many blocks, every way from X to Y, and what holds for all calls. */
+/**
+ * Shapes that are divided among many blocks, every way from X to Y, and what holds for all calls.
+ */
 class CudaShapesTest {
   private static final double Y_TOLERANCE = 2e-6;
   private static final double GRADIENT_TOLERANCE = 1e-5;
@@ -63,8 +65,7 @@ class CudaShapesTest {
                 .build(),
             600,
             DType.F16),
-        Arguments.of(
-            AdapterSpec.aurora(24, 30, 3).spline(SplineMode.FULL).build(), 520, DType.F32),
+        Arguments.of(AdapterSpec.aurora(24, 30, 3).spline(SplineMode.FULL).build(), 520, DType.F32),
         Arguments.of(
             AdapterSpec.aurora(24, 30, 3).spline(SplineMode.CHANNEL).build(), 520, DType.BF16),
         Arguments.of(AdapterSpec.aurora(530, 20, 4).staticForm().build(), 12, DType.F32),
@@ -76,8 +77,8 @@ class CudaShapesTest {
         Arguments.of(AdapterSpec.noraSwiGlu(300, 290, 16).build(), 40, DType.F32),
         Arguments.of(AdapterSpec.noraSwiGlu(300, 290, 64).build(), 40, DType.F16),
         Arguments.of(
-            AdapterSpec.lora(300, 290, 64).nonlinearity(
-                    new Nonlinearity.Pointwise(Activation.GELU))
+            AdapterSpec.lora(300, 290, 64)
+                .nonlinearity(new Nonlinearity.Pointwise(Activation.GELU))
                 .build(),
             65,
             DType.BF16),
@@ -219,10 +220,9 @@ class CudaShapesTest {
       for (StandIn.Order order : StandIn.Order.values()) {
         StandIn.order(order);
         Map<String, double[]> again = step.run(engine, arena);
-        first.forEach(
-            (name, values) ->
-                assertArrayEquals(
-                    values, again.getOrDefault(name, new double[0]), 0, name + " " + order));
+        first.forEach((name, values) ->
+            assertArrayEquals(
+                values, again.getOrDefault(name, new double[0]), 0, name + " " + order));
       }
     }
   }

@@ -23,8 +23,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * What nvcc made of the kernels, for each architecture: no spills, no stack, registers within a budget,
- * tensor-core instructions and 16-byte accesses where they are promised. Only where nvcc was there.
+ * What nvcc made of the kernels, for each architecture: no spills, no stack, registers within a
+ * budget, tensor-core instructions and 16-byte accesses where they are promised. Only where nvcc
+ * was there.
  */
 @Tag("nodriver")
 class DeviceCodeTest {

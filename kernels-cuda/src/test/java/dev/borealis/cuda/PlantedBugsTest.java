@@ -79,8 +79,7 @@ class PlantedBugsTest {
   }
 
   private static void assertCaught(int bug, String... words) {
-    String message =
-        String.valueOf(assertThrows(CudaException.class, () -> run(bug)).getMessage());
+    String message = String.valueOf(assertThrows(CudaException.class, () -> run(bug)).getMessage());
     assertTrue(message.contains("no GPU"), message);
     for (String word : words) {
       assertTrue(message.contains(word), message);

@@ -17,11 +17,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * The stand-in for libcuda: the kernels' own source, compiled by g++ with one fiber per CUDA thread.
- * Compiled once, when a source has changed. No GPU, and no word about one's speed.
+ * The stand-in for libcuda: the kernels' own source, compiled by g++ with one fiber per CUDA
+ * thread. Compiled once, when a source has changed. No GPU, and no word about one's speed.
  *
- * <p>With {@code -Dborealis.test.gpu=true} there is none: the same tests run on the real driver, device
- * and device code; those that are about the stand-in are skipped.
+ * <p>With {@code -Dborealis.test.gpu=true} there is none: the same tests run on the real driver,
+ * device and device code; those that are about the stand-in are skipped.
  */
 final class StandIn {
   /** In which order the threads of a block run, and the blocks of a grid. */
@@ -175,8 +175,7 @@ final class StandIn {
           (int)
               Linker.nativeLinker()
                   .downcallHandle(
-                      find(name),
-                      FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT))
+                      find(name), FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT))
                   .invokeExact(argument);
     } catch (Throwable e) {
       throw new AssertionError(e);

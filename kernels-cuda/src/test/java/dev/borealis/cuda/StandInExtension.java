@@ -21,13 +21,12 @@ public final class StandInExtension implements ExecutionCondition {
       return ConditionEvaluationResult.enabled("needs no driver");
     }
     return StandIn.problem()
-        .map(
-            problem -> {
-              if (PRINTED.compareAndSet(false, true)) {
-                System.out.println("Skipped: " + problem);
-              }
-              return ConditionEvaluationResult.disabled(problem);
-            })
+        .map(problem -> {
+          if (PRINTED.compareAndSet(false, true)) {
+            System.out.println("Skipped: " + problem);
+          }
+          return ConditionEvaluationResult.disabled(problem);
+        })
         .orElseGet(() -> ConditionEvaluationResult.enabled("the stand-in is there"));
   }
 }
