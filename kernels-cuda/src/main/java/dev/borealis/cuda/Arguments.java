@@ -12,6 +12,44 @@ import org.jspecify.annotations.Nullable;
 
 /** The argument structs of one call after another, in native memory. For one thread at a time. */
 final class Arguments {
+  private static final long REDUCTION_PARTIAL = Structs.offset(Structs.REDUCTION, "partial");
+  private static final long REDUCTION_GAIN = Structs.offset(Structs.REDUCTION, "gain");
+  private static final long REDUCTION_OUT = Structs.offset(Structs.REDUCTION, "out");
+  private static final long REDUCTION_STRIDE = Structs.offset(Structs.REDUCTION, "stride");
+  private static final long REDUCTION_LD_P = Structs.offset(Structs.REDUCTION, "ldP");
+  private static final long REDUCTION_LD_OUT = Structs.offset(Structs.REDUCTION, "ldOut");
+  private static final long REDUCTION_COUNT = Structs.offset(Structs.REDUCTION, "count");
+  private static final long REDUCTION_ROWS = Structs.offset(Structs.REDUCTION, "rows");
+  private static final long REDUCTION_COLUMNS = Structs.offset(Structs.REDUCTION, "columns");
+  private static final long REDUCTION_TRANSPOSED = Structs.offset(Structs.REDUCTION, "transposed");
+  private static final long REDUCTION_ACCUMULATE = Structs.offset(Structs.REDUCTION, "accumulate");
+  private static final long REDUCTION_FACTOR = Structs.offset(Structs.REDUCTION, "factor");
+  private static final long COLUMN_SUMS_TERMS = Structs.offset(Structs.COLUMN_SUMS, "terms");
+  private static final long COLUMN_SUMS_LD = Structs.offset(Structs.COLUMN_SUMS, "ld");
+  private static final long COLUMN_SUMS_PARTIAL = Structs.offset(Structs.COLUMN_SUMS, "partial");
+  private static final long COLUMN_SUMS_LD_P = Structs.offset(Structs.COLUMN_SUMS, "ldP");
+  private static final long COLUMN_SUMS_N = Structs.offset(Structs.COLUMN_SUMS, "n");
+  private static final long COLUMN_SUMS_COLUMNS = Structs.offset(Structs.COLUMN_SUMS, "columns");
+  private static final long COLUMN_SUMS_SPLIT = Structs.offset(Structs.COLUMN_SUMS, "split");
+  private static final long COLUMN_SUMS_Z = Structs.offset(Structs.COLUMN_SUMS, "z");
+  private static final long COLUMN_SUMS_LD_Z = Structs.offset(Structs.COLUMN_SUMS, "ldZ");
+  private static final long GAIN_GRADIENT_PARTIAL =
+      Structs.offset(Structs.GAIN_GRADIENT, "partial");
+  private static final long GAIN_GRADIENT_B = Structs.offset(Structs.GAIN_GRADIENT, "b");
+  private static final long GAIN_GRADIENT_OUT = Structs.offset(Structs.GAIN_GRADIENT, "out");
+  private static final long GAIN_GRADIENT_STRIDE = Structs.offset(Structs.GAIN_GRADIENT, "stride");
+  private static final long GAIN_GRADIENT_LD_P = Structs.offset(Structs.GAIN_GRADIENT, "ldP");
+  private static final long GAIN_GRADIENT_LD_B = Structs.offset(Structs.GAIN_GRADIENT, "ldB");
+  private static final long GAIN_GRADIENT_COUNT = Structs.offset(Structs.GAIN_GRADIENT, "count");
+  private static final long GAIN_GRADIENT_R = Structs.offset(Structs.GAIN_GRADIENT, "r");
+  private static final long GAIN_GRADIENT_COLUMNS =
+      Structs.offset(Structs.GAIN_GRADIENT, "columns");
+  private static final long GAIN_GRADIENT_ACCUMULATE =
+      Structs.offset(Structs.GAIN_GRADIENT, "accumulate");
+  private static final long GAIN_GRADIENT_FACTOR = Structs.offset(Structs.GAIN_GRADIENT, "factor");
+  private static final long COLUMN_SUMS_GRID_SIZE = Structs.offset(Structs.COLUMN_SUMS, "gridSize");
+  private static final long COLUMN_SUMS_GRID_MIN = Structs.offset(Structs.COLUMN_SUMS, "gridMin");
+
   /** Down, φ, up. */
   final MemorySegment forward;
 
@@ -106,18 +144,18 @@ final class Arguments {
       long columns,
       boolean transposed,
       boolean accumulate) {
-    set(reduction, Structs.REDUCTION, "partial", shares.address());
-    set(reduction, Structs.REDUCTION, "gain", gain);
-    set(reduction, Structs.REDUCTION, "out", out);
-    set(reduction, Structs.REDUCTION, "stride", shares.stride());
-    set(reduction, Structs.REDUCTION, "ldP", shares.ld());
-    set(reduction, Structs.REDUCTION, "ldOut", ldOut);
-    set(reduction, Structs.REDUCTION, "count", Math.toIntExact(shares.count()));
-    set(reduction, Structs.REDUCTION, "rows", Math.toIntExact(rows));
-    set(reduction, Structs.REDUCTION, "columns", Math.toIntExact(columns));
-    set(reduction, Structs.REDUCTION, "transposed", transposed ? 1 : 0);
-    set(reduction, Structs.REDUCTION, "accumulate", accumulate ? 1 : 0);
-    set(reduction, Structs.REDUCTION, "factor", factor);
+    reduction.set(JAVA_LONG, REDUCTION_PARTIAL, shares.address());
+    reduction.set(JAVA_LONG, REDUCTION_GAIN, gain);
+    reduction.set(JAVA_LONG, REDUCTION_OUT, out);
+    reduction.set(JAVA_LONG, REDUCTION_STRIDE, shares.stride());
+    reduction.set(JAVA_LONG, REDUCTION_LD_P, shares.ld());
+    reduction.set(JAVA_LONG, REDUCTION_LD_OUT, ldOut);
+    reduction.set(JAVA_INT, REDUCTION_COUNT, Math.toIntExact(shares.count()));
+    reduction.set(JAVA_INT, REDUCTION_ROWS, Math.toIntExact(rows));
+    reduction.set(JAVA_INT, REDUCTION_COLUMNS, Math.toIntExact(columns));
+    reduction.set(JAVA_INT, REDUCTION_TRANSPOSED, transposed ? 1 : 0);
+    reduction.set(JAVA_INT, REDUCTION_ACCUMULATE, accumulate ? 1 : 0);
+    reduction.set(JAVA_FLOAT, REDUCTION_FACTOR, factor);
     return reduction;
   }
 
@@ -132,13 +170,13 @@ final class Arguments {
       long z,
       long ldZ,
       @Nullable SplineGrid grid) {
-    set(columnSums, Structs.COLUMN_SUMS, "terms", terms);
-    set(columnSums, Structs.COLUMN_SUMS, "ld", ld);
-    set(columnSums, Structs.COLUMN_SUMS, "partial", partial);
-    set(columnSums, Structs.COLUMN_SUMS, "ldP", Packed.ld(columns));
-    set(columnSums, Structs.COLUMN_SUMS, "n", Math.toIntExact(n));
-    set(columnSums, Structs.COLUMN_SUMS, "columns", Math.toIntExact(columns));
-    set(columnSums, Structs.COLUMN_SUMS, "split", split);
+    columnSums.set(JAVA_LONG, COLUMN_SUMS_TERMS, terms);
+    columnSums.set(JAVA_LONG, COLUMN_SUMS_LD, ld);
+    columnSums.set(JAVA_LONG, COLUMN_SUMS_PARTIAL, partial);
+    columnSums.set(JAVA_LONG, COLUMN_SUMS_LD_P, Packed.ld(columns));
+    columnSums.set(JAVA_INT, COLUMN_SUMS_N, Math.toIntExact(n));
+    columnSums.set(JAVA_INT, COLUMN_SUMS_COLUMNS, Math.toIntExact(columns));
+    columnSums.set(JAVA_INT, COLUMN_SUMS_SPLIT, split);
     spline(columnSums, z, ldZ, grid);
     return columnSums;
   }
@@ -149,42 +187,26 @@ final class Arguments {
   }
 
   private static void spline(MemorySegment memory, long z, long ldZ, @Nullable SplineGrid grid) {
-    set(memory, Structs.COLUMN_SUMS, "z", z);
-    set(memory, Structs.COLUMN_SUMS, "ldZ", ldZ);
+    memory.set(JAVA_LONG, COLUMN_SUMS_Z, z);
+    memory.set(JAVA_LONG, COLUMN_SUMS_LD_Z, ldZ);
     if (grid != null) {
-      PhiArguments.grid(
-          memory,
-          Structs.offset(Structs.COLUMN_SUMS, "gridSize"),
-          Structs.offset(Structs.COLUMN_SUMS, "gridMin"),
-          grid);
+      PhiArguments.grid(memory, COLUMN_SUMS_GRID_SIZE, COLUMN_SUMS_GRID_MIN, grid);
     }
   }
 
   /** The struct {@code GainGradient}. */
   MemorySegment gainGradient(Shares shares, Packed b, float factor, long out, boolean accumulate) {
-    set(gainGradient, Structs.GAIN_GRADIENT, "partial", shares.address());
-    set(gainGradient, Structs.GAIN_GRADIENT, "b", b.address());
-    set(gainGradient, Structs.GAIN_GRADIENT, "out", out);
-    set(gainGradient, Structs.GAIN_GRADIENT, "stride", shares.stride());
-    set(gainGradient, Structs.GAIN_GRADIENT, "ldP", shares.ld());
-    set(gainGradient, Structs.GAIN_GRADIENT, "ldB", b.ld());
-    set(gainGradient, Structs.GAIN_GRADIENT, "count", Math.toIntExact(shares.count()));
-    set(gainGradient, Structs.GAIN_GRADIENT, "r", b.rows());
-    set(gainGradient, Structs.GAIN_GRADIENT, "columns", b.columns());
-    set(gainGradient, Structs.GAIN_GRADIENT, "accumulate", accumulate ? 1 : 0);
-    set(gainGradient, Structs.GAIN_GRADIENT, "factor", factor);
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_PARTIAL, shares.address());
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_B, b.address());
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_OUT, out);
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_STRIDE, shares.stride());
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_LD_P, shares.ld());
+    gainGradient.set(JAVA_LONG, GAIN_GRADIENT_LD_B, b.ld());
+    gainGradient.set(JAVA_INT, GAIN_GRADIENT_COUNT, Math.toIntExact(shares.count()));
+    gainGradient.set(JAVA_INT, GAIN_GRADIENT_R, b.rows());
+    gainGradient.set(JAVA_INT, GAIN_GRADIENT_COLUMNS, b.columns());
+    gainGradient.set(JAVA_INT, GAIN_GRADIENT_ACCUMULATE, accumulate ? 1 : 0);
+    gainGradient.set(JAVA_FLOAT, GAIN_GRADIENT_FACTOR, factor);
     return gainGradient;
-  }
-
-  private static void set(MemorySegment memory, StructLayout layout, String member, long value) {
-    memory.set(JAVA_LONG, Structs.offset(layout, member), value);
-  }
-
-  private static void set(MemorySegment memory, StructLayout layout, String member, int value) {
-    memory.set(JAVA_INT, Structs.offset(layout, member), value);
-  }
-
-  private static void set(MemorySegment memory, StructLayout layout, String member, float value) {
-    memory.set(JAVA_FLOAT, Structs.offset(layout, member), value);
   }
 }

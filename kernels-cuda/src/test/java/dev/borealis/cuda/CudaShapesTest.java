@@ -20,6 +20,7 @@ import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.ffm.Context;
 import dev.borealis.ffm.Device;
+import dev.borealis.ffm.DeviceBuffer;
 import dev.borealis.ffm.Graph;
 import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.DType;
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -261,6 +263,64 @@ class CudaShapesTest {
           requireClose(
               Map.of("y", step.expected().getOrDefault("y", new double[0])),
               Map.of("y", values(y)));
+        }
+      }
+    }
+  }
+
+  /** Rows that begin at no multiple of 16 bytes, with gaps between them that stay as they are. */
+  @ParameterizedTest
+  @EnumSource(DType.class)
+  void rowsNeedNoAlignment(DType type) {
+    AdapterSpec spec = AdapterSpec.nora(75, 69, 6).build();
+    int tokens = 35;
+    int gap = 3;
+    long ldX = spec.inFeatures() + gap;
+    long ldY = spec.outFeatures() + gap;
+    int size = type.byteSize();
+    try (Context context = Context.primary(Device.of(0));
+        Arena arena = Arena.ofShared();
+        DeviceBuffer deviceX = DeviceBuffer.allocate(context, (tokens * ldX + 1) * size);
+        DeviceBuffer deviceY = DeviceBuffer.allocate(context, (tokens * ldY + 1) * size)) {
+      Step step = Step.random(spec, tokens, type, arena);
+      Tensor x = Tensor.allocate(arena, type, tokens * ldX);
+      Tensor y = Tensor.allocate(arena, type, tokens * ldY);
+      for (int row = 0; row < tokens; row++) {
+        for (int column = 0; column < spec.inFeatures(); column++) {
+          x.set(0, row * ldX + column, step.x().get(row, column));
+        }
+      }
+      CudaEngine engine = engine(context, ALWAYS_FUSED);
+      try (DeviceWeights weights = new DeviceWeights(engine, step.weights())) {
+        CudaScratch scratch =
+            new CudaScratch(engine, spec, weights.columnPhi(), tokens, Mode.INFERENCE, arena);
+        var stream = scratch.launches.stream();
+        deviceX.copyFrom(size, x.segment(), stream);
+        deviceY.copyFrom(size, y.segment(), stream);
+        new ForwardPass(spec, ALWAYS_FUSED)
+            .run(
+                new DeviceMatrix(deviceX.address() + size, ldX, type),
+                new DeviceMatrix(deviceY.address() + size, ldY, type),
+                tokens,
+                weights.down(),
+                weights,
+                step.options(),
+                scratch);
+        deviceY.copyTo(size, y.segment(), stream);
+        stream.synchronize();
+      }
+      double[] expected = step.expected().getOrDefault("y", new double[0]);
+      // Half of the type's last place beside the kernel's own error.
+      double relative = type == DType.F32 ? 0 : type == DType.BF16 ? 0x1p-8 : 0x1p-11;
+      for (int row = 0; row < tokens; row++) {
+        for (int column = 0; column < ldY; column++) {
+          float came = y.get(0, row * ldY + column);
+          if (column >= spec.outFeatures()) {
+            assertEquals(0, came, "the gap behind row " + row);
+          } else {
+            double wanted = expected[row * spec.outFeatures() + column];
+            assertEquals(wanted, came, 1e-5 + relative * Math.abs(wanted), row + ", " + column);
+          }
         }
       }
     }
