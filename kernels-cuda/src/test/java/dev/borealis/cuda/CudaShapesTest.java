@@ -274,7 +274,7 @@ class CudaShapesTest {
   void rowsNeedNoAlignment(DType type) {
     AdapterSpec spec = AdapterSpec.nora(75, 69, 6).build();
     int tokens = 35;
-    int gap = 3;
+    long gap = 3;
     long ldX = spec.inFeatures() + gap;
     long ldY = spec.outFeatures() + gap;
     int size = type.byteSize();
