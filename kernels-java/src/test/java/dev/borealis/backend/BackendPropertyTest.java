@@ -18,10 +18,9 @@ import dev.borealis.adapter.Workspace;
 import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
+import dev.borealis.testing.Backends;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -37,7 +36,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Tag("widths")
 class BackendPropertyTest {
-  private static final List<String> BACKENDS = List.of("scalar", "panama");
   private static final int CASES = 160;
 
   /** Of the largest reference value. */
@@ -52,15 +50,7 @@ class BackendPropertyTest {
   private static final double FLOOR = 0.1;
 
   static Stream<Backend> backends() {
-    List<Backend> backends = new ArrayList<>();
-    for (String name : BACKENDS) {
-      try {
-        backends.add(Backend.require(name));
-      } catch (BackendUnavailableException e) {
-        System.out.println("BackendPropertyTest leaves out " + name + ": " + e.getMessage());
-      }
-    }
-    return backends.stream();
+    return Backends.all();
   }
 
   private static Arena arena(SplittableRandom random) {

@@ -6,9 +6,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The backends that a test runs on. */
+/**
+ * The backends that a test runs on: those that the system property {@code borealis.test.backends}
+ * names, so that another module can run the tests on its own backend.
+ */
 public final class Backends {
-  private static final List<String> NAMES = List.of("scalar", "panama");
+  private static final List<String> NAMES =
+      List.of(System.getProperty("borealis.test.backends", "scalar,panama").split(",", -1));
 
   private Backends() {}
 

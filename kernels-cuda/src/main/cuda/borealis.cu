@@ -1,0 +1,398 @@
+// The kernels: what a launch does. The arithmetic is in product.cuh and phi.cuh, the contract of
+// each kernel in docs/CUDA.md. No kernel uses atomics, and every sum has a fixed order: the same call
+// gives the same bits. None allocates or waits for the host.
+#include "phi.cuh"
+
+namespace borealis {
+
+constexpr int ROWS = 32;            // of a row tile
+constexpr int BACKWARD_ROWS = 16;   // of a row tile of backward_up: the sums of G fill the registers
+constexpr int OUTER_COLUMNS = 64;   // of a warp in the product `outer`
+constexpr int PHI_ROWS = 8;         // of a tile of the kernels that are phi alone
+
+DEVICE int least(int a, int b) { return a < b ? a : b; }
+
+// One launch from X to Y for r <= 16: X is read once, Y read and written once, Z and U stay on chip.
+template <class T, int NT>
+DEVICE void forward(const Forward& p) {
+  SHARED_MEMORY(shared);
+  constexpr int LDZ = 8 * NT;
+  constexpr int LDU = 24;  // 16 and 8: a half-warp's 8-byte loads meet all banks
+  float* z = shared + WARPS * ROWS * (LDZ + 8);
+  float* u = z + ROWS * LDZ;
+  int row0 = ROWS * static_cast<int>(blockIdx.x);
+  float c[2][NT][4] = {};
+  contract<T, 2, NT>(p.down, row0, 0, 32 * warpId(), p.down.k, 32 * WARPS, c);
+  sumOverWarps(shared, c, [&](int row, int j, float sum) {
+    float value = 0.0f;
+    if (j < p.phi.ra) {
+      value = p.phi.scale * sum + (p.phi.downBias != nullptr ? p.phi.downBias[j] : 0.0f);
+      if (p.phi.z != nullptr && row0 + row < p.phi.n) {
+        p.phi.z[(row0 + row) * p.phi.ldZ + j] = value;
+      }
+    }
+    z[row * LDZ + j] = value;
+  });
+  __syncthreads();
+  // The warps' shares are summed: their place serves phi.
+  PhiTile tile = {z, shared, shared + ROWS * p.phi.r, LDZ, ROWS};
+  preparePhi(p.phi, tile);
+  phiForward(p.phi, tile, row0, u, LDU);
+  __syncthreads();
+  for (int k0 = 32 * warpId(); k0 < p.up.k; k0 += 32 * WARPS) {
+    expand<T, 2, false>(p.up, u, LDU, least(ROWS, p.up.n - row0), row0, k0);
+  }
+}
+
+// The second of two launches for r <= 64, or for few rows: shares of Z to Y. The blocks of a row tile
+// compute its phi each, and divide the columns of Y among themselves.
+template <class T>
+DEVICE void up(const Forward& p) {
+  SHARED_MEMORY(shared);
+  int ldz = static_cast<int>(p.phi.ldZ);
+  int ldu = static_cast<int>(p.phi.ldU) + 8;  // a half-warp's 8-byte loads meet all banks
+  float* z = shared;
+  float* u = z + ROWS * ldz;
+  float* t = u + ROWS * ldu;
+  int row0 = ROWS * static_cast<int>(blockIdx.x);
+  loadZ(p.phi, row0, ROWS, z, ldz, blockIdx.y == 0);
+  __syncthreads();
+  PhiTile tile = {z, t, t + (p.phi.kind == AURORA ? ROWS * p.phi.r : 0), ldz, ROWS};
+  preparePhi(p.phi, tile);
+  phiForward(p.phi, tile, row0, u, ldu);
+  __syncthreads();
+  int first = 32 * (WARPS * static_cast<int>(blockIdx.y) + warpId());
+  for (int k0 = first; k0 < p.up.k; k0 += 32 * WARPS * static_cast<int>(gridDim.y)) {
+    expand<T, 2, false>(p.up, u, ldu, least(ROWS, p.up.n - row0), row0, k0);
+  }
+}
+
+// 32 rows and 32 columns of C from `split` columns of D, as a share; or, without shares, finished and
+// typed: a base layer.
+template <class T>
+DEVICE void contractTile(const Product& p) {
+  SHARED_MEMORY(shared);
+  int j0 = 32 * static_cast<int>(blockIdx.x);
+  int row0 = ROWS * static_cast<int>(blockIdx.y);
+  int first = p.split * static_cast<int>(blockIdx.z);
+  float c[2][4][4] = {};
+  contract<T, 2, 4>(
+      p, row0, j0, first + 32 * warpId(), least(first + p.split, p.k), 32 * WARPS, c);
+  sumOverWarps(shared, c, [&](int row, int column, float sum) {
+    int64_t n = row0 + row;
+    int j = j0 + column;
+    if (n >= p.n) {
+      return;
+    }
+    if (p.partial != nullptr) {
+      if (j < p.ldU) {
+        p.partial[(static_cast<int64_t>(blockIdx.z) * p.n + n) * p.ldU + j] = sum;
+      }
+    } else if (j < p.r) {
+      float value = p.scale * sum + (p.bias != nullptr ? p.bias[j] : 0.0f);
+      if (T::EXACT && p.outF32) {
+        float* y = static_cast<float*>(p.out) + n * p.ldOut + j;
+        F32::set(y, p.accumulate ? F32::get(y) + value : value);
+      } else {
+        auto* y = static_cast<typename T::Storage*>(p.out) + n * p.ldOut + j;
+        T::set(y, p.accumulate ? T::get(y) + value : value);
+      }
+    }
+  });
+}
+
+// Y or dX: 64 rows, 256 columns.
+template <class T>
+DEVICE void expandTile(const Product& p) {
+  int row0 = 64 * static_cast<int>(blockIdx.y);
+  int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
+  if (k0 < p.k) {
+    const float* u = p.u + row0 * p.ldU;
+    expand<T, 4, true>(p, u, p.ldU, least(64, p.n - row0), row0, k0);
+  }
+}
+
+// Shares of G from `split` rows of D: 16 MJ rows of G, 512 columns.
+template <class Source, int MJ>
+DEVICE void outerTile(const Product& p, const Source& source) {
+  int j0 = 16 * MJ * static_cast<int>(blockIdx.x);
+  int k0 = OUTER_COLUMNS * (WARPS * static_cast<int>(blockIdx.y) + warpId());
+  int split = static_cast<int>(blockIdx.z);
+  if (k0 < p.k) {
+    Outer<Source, MJ> outer;
+    outer.add(p, source, j0, k0, split * p.split, least((split + 1) * p.split, p.n));
+    outer.store(p, split, j0, k0);
+  }
+}
+
+// The first pass of the backward: dY is read once, for shares of dU and of B's gradient. `contract`
+// and `outer` have the same D.
+struct BackwardUp {
+  Product contract;
+  Product outer;
+};
+
+template <class T, int MJ>
+DEVICE void backwardUp(const BackwardUp& p) {
+  SHARED_MEMORY(shared);
+  int j0 = 16 * MJ * static_cast<int>(blockIdx.x);
+  int tile = static_cast<int>(blockIdx.y);
+  int split = static_cast<int>(blockIdx.z);
+  int k0 = OUTER_COLUMNS * (WARPS * tile + warpId());
+  int end = least((split + 1) * p.outer.split, p.outer.n);
+  Streamed<T> source = {p.outer};
+  Outer<Streamed<T>, MJ> outer;
+  for (int row0 = split * p.outer.split; row0 < end; row0 += BACKWARD_ROWS) {
+    float c[1][2 * MJ][4] = {};
+    contract<T, 1, 2 * MJ>(
+        p.contract, row0, j0, k0, least(k0 + OUTER_COLUMNS, p.contract.k), 32, c);
+    sumOverWarps(shared, c, [&](int row, int column, float sum) {
+      if (row0 + row < p.contract.n && j0 + column < p.contract.ldU) {
+        int64_t at = static_cast<int64_t>(tile) * p.contract.n + row0 + row;
+        p.contract.partial[at * p.contract.ldU + j0 + column] = sum;
+      }
+    });
+    if (k0 < p.outer.k) {
+      // The rows' second reading, with other lanes: from L1.
+      outer.add(p.outer, source, j0, k0, row0, least(row0 + BACKWARD_ROWS, end));
+    }
+    __syncthreads();
+  }
+  if (k0 < p.outer.k) {
+    outer.store(p.outer, split, j0, k0);
+    if (p.outer.columnSums != nullptr && blockIdx.x == 0) {
+      outer.storeColumnSums(p.outer, split, k0);
+    }
+  }
+}
+
+// Shares of Z, or Z itself, to U in memory.
+DEVICE void phiForwardTile(const Phi& p) {
+  SHARED_MEMORY(shared);
+  int ldz = static_cast<int>(p.ldZ);
+  int64_t row0 = PHI_ROWS * static_cast<int64_t>(blockIdx.x);
+  int rows = least(PHI_ROWS, static_cast<int>(p.n - row0));
+  float* t = shared + PHI_ROWS * ldz;
+  loadZ(p, row0, rows, shared, ldz, true);
+  __syncthreads();
+  PhiTile tile = {shared, t, t + (p.kind == AURORA ? PHI_ROWS * p.r : 0), ldz, rows};
+  preparePhi(p, tile);
+  phiForward(p, tile, row0, p.u + row0 * p.ldU, p.ldU);
+}
+
+// Z and shares of dU to dZ, and what the gradients of phi's own parameters are sums of.
+DEVICE void phiBackwardTile(const Phi& p) {
+  SHARED_MEMORY(shared);
+  int ldz = static_cast<int>(p.ldZ);
+  int64_t row0 = PHI_ROWS * static_cast<int64_t>(blockIdx.x);
+  int rows = least(PHI_ROWS, static_cast<int>(p.n - row0));
+  bool fixed = p.kind == AURORA && p.fixedTerm;
+  int bases = p.gridSize + 3;
+  float* z = shared;
+  float* g = z + PHI_ROWS * ldz;                            // v * dU, [rows, r]
+  float* t = g + PHI_ROWS * p.r;
+  float* da = t + (fixed ? PHI_ROWS * p.r : 0);             // [rows, r]
+  float* q = da + (fixed ? PHI_ROWS * p.r : 0);
+  float* mixed = q + (hasSumSpline(p) ? PHI_ROWS * bases : 0);  // [rows, K]
+  for (int i = threadIdx.x; i < rows * ldz; i += blockDim.x) {
+    z[i] = p.z[row0 * p.ldZ + i];
+  }
+  __syncthreads();
+  PhiTile tile = {z, t, q, ldz, rows};
+  preparePhi(p, tile);
+  for (int i = threadIdx.x; i < rows * p.r; i += blockDim.x) {
+    int row = i / p.r;
+    int j = i - row * p.r;
+    int64_t at = (row0 + row) * p.ldU + j;
+    float dU = 0.0f;
+    for (int share = 0; share < p.partials; share++) {
+      dU += p.partial[share * (p.n * p.ldU) + at];
+    }
+    dU *= p.scale;
+    dU = p.mask.on ? p.mask.kept * maskEntry(p.mask, row0 + row, p.r, j) * dU : dU;
+    if (p.v != nullptr) {
+      if (p.dvTerms != nullptr) {
+        p.dvTerms[at] = dU * phiValue(p, tile, row, j);
+      }
+      dU *= p.v[j];
+    }
+    g[i] = dU;
+    if (p.g != nullptr) {
+      p.g[at] = dU;
+    }
+    if (fixed) {
+      float a = mix(p.matrixTransposed, t + row * p.r, p.r, j);
+      float value = dU * slope(p.activation, a);
+      da[i] = value;
+      if (p.da != nullptr) {
+        p.da[at] = value;
+        p.t[at] = t[i];
+      }
+    }
+    if (p.kind == SWISH && p.dBetaTerms != nullptr) {
+      float zj = z[row * ldz + j];
+      float s = sigmoid(p.beta[j] * zj);
+      p.dBetaTerms[at] = dU * zj * zj * s * (1.0f - s);
+    }
+  }
+  __syncthreads();
+  if (hasSumSpline(p)) {
+    for (int i = threadIdx.x; i < rows * bases; i += blockDim.x) {
+      int row = i / bases;
+      int m = i - row * bases;
+      float sum = 0.0f;
+      for (int j = 0; j < p.r; j++) {
+        sum = fmaf(g[row * p.r + j], p.spline[j * bases + m], sum);
+      }
+      mixed[i] = sum;
+      if (p.q != nullptr) {
+        p.q[(row0 + row) * p.ldQ + m] = q[i];
+      }
+    }
+    __syncthreads();
+  }
+  for (int i = threadIdx.x; i < rows * ldz; i += blockDim.x) {
+    int row = i / ldz;
+    int column = i - row * ldz;
+    p.dz[row0 * p.ldZ + i] = column < p.ra
+        ? phiGradient(
+            p, tile, g + row * p.r, da + row * p.r, mixed + row * bases, row, column)
+        : 0.0f;
+  }
+}
+
+// D of the product `outer` for the gradient of a spline FULL: column (i, m) is b_m(z_i).
+struct SplineOuter {
+  Product product;
+  ColumnSums source;
+};
+
+struct FullSpline {
+  using Order = F32;
+  const Product& p;
+  const ColumnSums& s;
+
+  DEVICE void load(int row, int k0, int g, float (&value)[8]) const {
+    int bases = s.gridSize + 3;
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      int k = runColumn<F32>(k0, g, 8, e >> 2) + (e & 3);
+      int i = k / bases;
+      value[e] = k < p.k ? Bases<ColumnSums>(s, s.z[row * s.ldZ + i]).at(k - i * bases) : 0.0f;
+    }
+  }
+};
+
+// Shares of sums over rows: 32 columns a block, one row in eight a thread.
+DEVICE void columnSumsTile(const ColumnSums& p) {
+  SHARED_MEMORY(shared);
+  int lane = laneId();
+  int column = 32 * static_cast<int>(blockIdx.x) + lane;
+  int first = p.split * static_cast<int>(blockIdx.y);
+  int bases = p.gridSize + 3;
+  int j = p.z != nullptr ? column / bases : column;
+  float sum = 0.0f;
+  if (column < p.columns) {
+    for (int row = first + warpId(); row < least(first + p.split, p.n); row += WARPS) {
+      float term = p.terms[row * p.ld + j];
+      if (p.z != nullptr) {
+        term *= Bases<ColumnSums>(p, p.z[row * p.ldZ + j]).at(column - j * bases);
+      }
+      sum += term;
+    }
+  }
+  shared[threadIdx.x] = sum;
+  __syncthreads();
+  if (warpId() == 0 && column < p.columns) {
+    for (int warp = 1; warp < WARPS; warp++) {
+      sum += shared[32 * warp + lane];
+    }
+    p.partial[blockIdx.y * p.ldP + column] = sum;
+  }
+}
+
+DEVICE void reduceColumns(const Reduction& p) {
+  int row = static_cast<int>(blockIdx.x);
+  int column = THREADS * static_cast<int>(blockIdx.y) + static_cast<int>(threadIdx.x);
+  if (column >= p.columns) {
+    return;
+  }
+  const float* partial = p.partial + row * p.ldP + column;
+  float sum = 0.0f;
+  for (int i = 0; i < p.count; i++) {
+    sum += partial[i * p.stride];
+  }
+  sum *= p.gain != nullptr ? p.factor * p.gain[column] : p.factor;
+  float* out = p.out + (p.transposed ? column * p.ldOut + row : row * p.ldOut + column);
+  *out = p.accumulate ? *out + sum : sum;
+}
+
+DEVICE void gainColumns(const GainGradient& p) {
+  int column = THREADS * static_cast<int>(blockIdx.x) + static_cast<int>(threadIdx.x);
+  if (column >= p.columns) {
+    return;
+  }
+  float total = 0.0f;
+  for (int j = 0; j < p.r; j++) {
+    float sum = 0.0f;
+    for (int i = 0; i < p.count; i++) {
+      sum += p.partial[i * p.stride + j * p.ldP + column];
+    }
+    total = fmaf(p.b[j * p.ldB + column], sum, total);
+  }
+  total *= p.factor;
+  p.out[column] = p.accumulate ? p.out[column] + total : total;
+}
+
+// In double, each result rounded once: the bits of the CPU's AdamW.
+DEVICE void adamWElement(const AdamW& p) {
+  int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= p.count) {
+    return;
+  }
+  double g = p.g[i];
+  double m = p.m[i];
+  double v = p.v[i];
+  // Written out, so that no compiler fuses a multiplication with an addition.
+  m = __dadd_rn(m, __dmul_rn(1.0 - p.beta1, g - m));
+  v = __dadd_rn(__dmul_rn(p.beta2, v), __dmul_rn(__dmul_rn(1.0 - p.beta2, g), g));
+  double direction = m / (sqrt(v) / p.rootCorrection + p.epsilon);
+  double kept = __dmul_rn(p.keep, static_cast<double>(p.w[i]));
+  p.m[i] = static_cast<float>(m);
+  p.v[i] = static_cast<float>(v);
+  p.w[i] = static_cast<float>(__dsub_rn(kept, __dmul_rn(p.stepSize, direction)));
+}
+
+}  // namespace borealis
+
+using namespace borealis;
+
+// One name for each type: borealis_<what>_<type>[_<tile>].
+#define KERNELS_OF_TYPE(T, type)                                                              \
+  KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
+  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 1) { forward<T, 4>(p); }             \
+  KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
+  KERNEL(borealis_contract_##type, Product, THREADS, 2) { contractTile<T>(p); }               \
+  KERNEL(borealis_expand_##type, Product, THREADS, 2) { expandTile<T>(p); }                   \
+  KERNEL(borealis_outer_##type##_16, Product, THREADS, 2) {                                   \
+    outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                             \
+  }                                                                                           \
+  KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                   \
+    outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
+  }                                                                                           \
+  KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, 2) { backwardUp<T, 1>(p); }   \
+  KERNEL(borealis_backward_up_##type##_32, BackwardUp, THREADS, 1) { backwardUp<T, 2>(p); }
+
+KERNELS_OF_TYPE(F32, f32)
+KERNELS_OF_TYPE(BF16, bf16)
+KERNELS_OF_TYPE(F16, f16)
+
+KERNEL(borealis_outer_spline, SplineOuter, THREADS, 2) {
+  outerTile<FullSpline, 1>(p.product, FullSpline{p.product, p.source});
+}
+KERNEL(borealis_phi_forward, Phi, THREADS, 2) { phiForwardTile(p); }
+KERNEL(borealis_phi_backward, Phi, THREADS, 2) { phiBackwardTile(p); }
+KERNEL(borealis_column_sums, ColumnSums, THREADS, 2) { columnSumsTile(p); }
+KERNEL(borealis_reduce, Reduction, THREADS, 2) { reduceColumns(p); }
+KERNEL(borealis_gain_gradient, GainGradient, THREADS, 2) { gainColumns(p); }
+KERNEL(borealis_adamw, AdamW, THREADS, 2) { adamWElement(p); }

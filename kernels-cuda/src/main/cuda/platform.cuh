@@ -1,0 +1,58 @@
+// The few things that a CUDA compiler and a C++ compiler say differently. A C++ compiler gets its
+// half from execution.h, a test-scope stand-in that runs one fiber per CUDA thread.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __CUDACC__
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#define DEVICE __device__ __forceinline__
+
+// One struct by value: the host checks one size, and the driver copies one block.
+#define KERNEL(name, Arguments, maxThreads, minBlocks) \
+  extern "C" __global__ void __launch_bounds__(maxThreads, minBlocks) \
+      name(const __grid_constant__ Arguments p)
+
+// All shared memory is dynamic, so that its size is known to whoever launches.
+#define SHARED_MEMORY(name) extern __shared__ __align__(16) float name[]
+
+namespace borealis {
+
+DEVICE float fromHalf(uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
+DEVICE uint16_t toHalf(float value) { return __half_as_ushort(__float2half_rn(value)); }
+DEVICE uint16_t toBFloat16(float value) {
+  return __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
+
+DEVICE float4 load16(const float* p) { return *reinterpret_cast<const float4*>(p); }
+DEVICE float2 load8(const float* p) { return *reinterpret_cast<const float2*>(p); }
+DEVICE uint4 load16(const uint16_t* p) { return *reinterpret_cast<const uint4*>(p); }
+DEVICE void store16(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
+DEVICE void store8(float* p, float2 v) { *reinterpret_cast<float2*>(p) = v; }
+DEVICE void store16(uint16_t* p, uint4 v) { *reinterpret_cast<uint4*>(p) = v; }
+
+// Read once: not worth a place in L1.
+DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
+DEVICE uint4 stream16(const uint16_t* p) { return __ldcs(reinterpret_cast<const uint4*>(p)); }
+
+// c += a b with a [16, 8] by rows, b [8, 8] by columns; a warp's work. Low 13 bits are ignored.
+// Volatile: the compiler must not move it to where only some lanes need the result.
+DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// 1/x to 1 ulp; 0 for x above 2^126, where the exact value is no normal number.
+DEVICE float reciprocal(float x) { return __fdividef(1.0f, x); }
+
+}  // namespace borealis
+
+#else
+#include "execution.h"
+#endif

@@ -1,0 +1,503 @@
+package dev.borealis.cuda;
+
+import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.adapter.CallOptions;
+import dev.borealis.adapter.GradientOptions;
+import dev.borealis.adapter.Nonlinearity;
+import dev.borealis.adapter.Parameter;
+import dev.borealis.adapter.SplineGrid;
+import dev.borealis.adapter.SplineMode;
+import dev.borealis.adapter.Update;
+import dev.borealis.tensor.DType;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Queues the launches from dY to dX and the gradients. Waits for nothing and takes no memory from
+ * the driver. Every gradient is a sum of shares in a fixed order.
+ */
+final class BackwardPass {
+  private static final int WARPS = 8;
+  private static final int ROWS = 32;
+
+  /** Rows of a tile of the kernel {@code backward_up}. */
+  private static final int BACKWARD_ROWS = 16;
+
+  private final AdapterSpec spec;
+
+  BackwardPass(AdapterSpec spec) {
+    this.spec = spec;
+  }
+
+  /**
+   * Computes the gradients of n ≥ 0 tokens.
+   *
+   * @param dX null if not wanted
+   * @param gradients by parameter, dense F32; null if not wanted
+   */
+  void run(
+      DeviceMatrix x,
+      DeviceMatrix dY,
+      @Nullable DeviceMatrix dX,
+      @Nullable Map<Parameter, Staging> gradients,
+      long n,
+      Packed down,
+      @Nullable StaticForm staticForm,
+      DeviceWeights weights,
+      CallOptions forward,
+      GradientOptions options,
+      CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    PhiWeights phi = weights.callPhi();
+    boolean accumulate = options.parameters() == Update.ACCUMULATE;
+    if (n > 0) {
+      if (gradients != null) {
+        // U again, from Z.
+        arguments.phiCall.begin(phi, n).shares(scratch.z, 1, 1).u(scratch.u);
+        DropoutArguments.hidden(arguments.phiCall.mask(), spec, forward, true);
+        scratch.launches.run(
+            Kernel.PHI_FORWARD,
+            Splits.ceil(n, PhiWeights.PHI_ROWS),
+            1,
+            1,
+            phi.forwardBytes(),
+            arguments.phiAlone);
+      }
+      hiddenGradient(dY, n, weights.up(), gradients != null, scratch);
+    }
+    if (gradients != null) {
+      float scale = forward.scale() * DropoutArguments.hiddenFactor(spec, true);
+      upGradients(n, weights, scale, gradients, accumulate, scratch);
+    }
+    if (n > 0) {
+      phiBackward(phi, n, scratch.z, scratch.shares, tiles(), forward, gradients != null, scratch);
+      if (dX != null) {
+        inputGradient(dX, n, down, forward, options.input() == Update.ACCUMULATE, scratch);
+      }
+    }
+    if (gradients != null) {
+      parameterSums(phi, n, scratch.z, gradients, accumulate, scratch);
+      if (n > 0) {
+        outer(x, n, spec.inFeatures(), spec.downRank(), scratch.dz, forward, scratch);
+      }
+      Shares shares = shares(n, spec.downRank(), spec.inFeatures(), scratch);
+      float factor = DropoutArguments.inputFactor(spec, true);
+      long dA = address(gradients, Parameter.A);
+      if (staticForm == null) {
+        reduce(
+            shares,
+            0,
+            factor,
+            dA,
+            spec.inFeatures(),
+            spec.downRank(),
+            spec.inFeatures(),
+            false,
+            accumulate,
+            scratch);
+      } else {
+        columnGradients(staticForm, shares, factor, dA, weights, gradients, accumulate, scratch);
+      }
+    }
+  }
+
+  private long tiles() {
+    return Splits.ceil(spec.outFeatures(), Splits.BACKWARD_COLUMNS);
+  }
+
+  /** Shares of dU, and of B's gradient if that is wanted: dY is read once. */
+  private void hiddenGradient(
+      DeviceMatrix dY, long n, Packed up, boolean parameters, CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    int out = spec.outFeatures();
+    int rank = spec.rank();
+    arguments
+        .contract
+        .begin(n, out, rank)
+        .streamed(dY)
+        .weights(up)
+        .shares(scratch.shares, Splits.BACKWARD_COLUMNS);
+    if (!parameters) {
+      scratch.launches.run(
+          Kernel.CONTRACT,
+          dY.type(),
+          Splits.ceil(rank, 32),
+          Splits.ceil(n, ROWS),
+          tiles(),
+          ForwardPass.CONTRACT_BYTES,
+          arguments.contractAlone());
+      return;
+    }
+    arguments
+        .outer
+        .begin(n, out, rank)
+        .streamed(dY)
+        .ranks(scratch.u)
+        .shares(scratch.outerShares, Splits.rows(n));
+    if (spec.parameters().contains(Parameter.B_BIAS)) {
+      arguments.outer.columnSums(scratch.columnShares);
+    }
+    boolean narrow = rank <= 16;
+    int chunk = narrow ? 16 : 32;
+    scratch.launches.run(
+        narrow ? Kernel.BACKWARD_UP_16 : Kernel.BACKWARD_UP_32,
+        dY.type(),
+        Splits.ceil(rank, chunk),
+        tiles(),
+        Splits.rowSplits(n),
+        WARPS * BACKWARD_ROWS * (chunk + 8L) * 4,
+        arguments.backwardUp);
+  }
+
+  private void upGradients(
+      long n,
+      DeviceWeights weights,
+      float scale,
+      Map<Parameter, Staging> gradients,
+      boolean accumulate,
+      CudaScratch scratch) {
+    int out = spec.outFeatures();
+    int rank = spec.rank();
+    Shares shares = shares(n, rank, out, scratch);
+    long gain = weights.address(Parameter.GAIN);
+    long dB = address(gradients, Parameter.B);
+    reduce(shares, gain, scale, dB, rank, rank, out, true, accumulate, scratch);
+    if (gain != 0) {
+      scratch.launches.run(
+          Kernel.GAIN_GRADIENT,
+          Splits.ceil(out, Kernel.THREADS),
+          1,
+          1,
+          0,
+          scratch.arguments.gainGradient(
+              shares, weights.upPlain(), scale, address(gradients, Parameter.GAIN), accumulate));
+    }
+    if (spec.parameters().contains(Parameter.B_BIAS)) {
+      reduce(
+          columnShares(n, out, scratch),
+          0,
+          1,
+          address(gradients, Parameter.B_BIAS),
+          out,
+          1,
+          out,
+          false,
+          accumulate,
+          scratch);
+    }
+  }
+
+  /** dZ from shares of dU, and what the gradients of φ's parameters are sums of. */
+  private void phiBackward(
+      PhiWeights phi,
+      long n,
+      long z,
+      long partial,
+      long count,
+      @Nullable CallOptions forward,
+      boolean parameters,
+      CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    arguments
+        .phiCall
+        .begin(phi, n)
+        .z(z)
+        .dz(scratch.dz)
+        .shares(partial, count, forward == null ? 1 : forward.scale());
+    if (parameters) {
+      arguments.phiCall.terms(
+          scratch.g, scratch.da, scratch.t, scratch.q, scratch.dvTerms, scratch.dBetaTerms);
+    }
+    if (forward != null) {
+      DropoutArguments.hidden(arguments.phiCall.mask(), spec, forward, true);
+    }
+    scratch.launches.run(
+        Kernel.PHI_BACKWARD,
+        Splits.ceil(n, PhiWeights.PHI_ROWS),
+        1,
+        1,
+        phi.backwardBytes(),
+        arguments.phiAlone);
+  }
+
+  private void inputGradient(
+      DeviceMatrix dX,
+      long n,
+      Packed down,
+      CallOptions forward,
+      boolean accumulate,
+      CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    float factor = DropoutArguments.inputFactor(spec, true);
+    arguments
+        .product
+        .begin(n, down.columns(), down.rows())
+        .weights(down)
+        .ranks(scratch.dz)
+        .output(dX, accumulate, factor, 0);
+    DropoutArguments.input(arguments.product.mask(), spec, forward, true);
+    scratch.launches.run(
+        Kernel.EXPAND,
+        dX.type(),
+        Splits.ceil(down.columns(), 32L * WARPS),
+        Splits.ceil(n, 64),
+        1,
+        0,
+        arguments.productAlone);
+  }
+
+  /** Shares of Uᵀ D for a matrix D [n, k] and U [n, r] of floats. */
+  private void outer(
+      DeviceMatrix d,
+      long n,
+      long k,
+      int r,
+      long u,
+      @Nullable CallOptions inputMask,
+      CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    arguments
+        .product
+        .begin(n, k, r)
+        .streamed(d)
+        .ranks(u)
+        .shares(scratch.outerShares, Splits.rows(n));
+    if (inputMask != null) {
+      DropoutArguments.input(arguments.product.mask(), spec, inputMask, true);
+    }
+    boolean narrow = r <= 16;
+    scratch.launches.run(
+        narrow ? Kernel.OUTER_16 : Kernel.OUTER_32,
+        d.type(),
+        Splits.ceil(r, narrow ? 16 : 32),
+        Splits.ceil(k, 64L * WARPS),
+        Splits.rowSplits(n),
+        0,
+        arguments.productAlone);
+  }
+
+  private static Shares shares(long n, long r, long k, CudaScratch scratch) {
+    long ld = Packed.ld(k);
+    return new Shares(scratch.outerShares, Splits.rowSplits(n), Packed.round(r, 32) * ld, ld);
+  }
+
+  private static Shares columnShares(long n, long k, CudaScratch scratch) {
+    long ld = Packed.ld(k);
+    return new Shares(scratch.columnShares, Splits.rowSplits(n), ld, ld);
+  }
+
+  private static void reduce(
+      Shares shares,
+      long gain,
+      float factor,
+      long out,
+      long ldOut,
+      long rows,
+      long columns,
+      boolean transposed,
+      boolean accumulate,
+      CudaScratch scratch) {
+    scratch.launches.run(
+        Kernel.REDUCE,
+        rows,
+        Splits.ceil(columns, Kernel.THREADS),
+        1,
+        0,
+        scratch.arguments.reduction(
+            shares, gain, factor, out, ldOut, rows, columns, transposed, accumulate));
+  }
+
+  private static long address(Map<Parameter, Staging> gradients, Parameter parameter) {
+    Staging staging = gradients.get(parameter);
+    if (staging == null) {
+      throw new IllegalStateException("no room for the gradient of " + parameter.tensorName());
+    }
+    return staging.on(DType.F32).address();
+  }
+
+  /** Gradients of φ's parameters, v and a from the terms that {@link #phiBackward} left. */
+  private void parameterSums(
+      PhiWeights phi,
+      long n,
+      long z,
+      Map<Parameter, Staging> gradients,
+      boolean accumulate,
+      CudaScratch scratch) {
+    int rank = spec.rank();
+    if (phi.v() != 0) {
+      sumColumns(
+          scratch.dvTerms,
+          phi.ldU(),
+          n,
+          rank,
+          address(gradients, Parameter.V),
+          accumulate,
+          scratch);
+    }
+    if (!spec.staticForm() && spec.parameters().contains(Parameter.A_BIAS)) {
+      long da = address(gradients, Parameter.A_BIAS);
+      sumColumns(scratch.dz, phi.ldZ(), n, phi.downRank(), da, accumulate, scratch);
+    }
+    switch (phi.nonlinearity()) {
+      case Nonlinearity.Pointwise p -> {}
+      case Nonlinearity.SwiGlu s -> {}
+      case Nonlinearity.Swish s -> {
+        long dBeta = address(gradients, Parameter.BETA);
+        sumColumns(scratch.dBetaTerms, phi.ldU(), n, rank, dBeta, accumulate, scratch);
+      }
+      case Nonlinearity.Mixer m ->
+          matrix(
+              scratch.g,
+              new DeviceMatrix(z, phi.ldZ(), DType.F32),
+              n,
+              rank,
+              address(gradients, Parameter.MIXER),
+              accumulate,
+              scratch);
+      case Nonlinearity.Aurora a -> {
+        if (a.fixedTerm()) {
+          matrix(
+              scratch.da,
+              new DeviceMatrix(scratch.t, phi.ldU(), DType.F32),
+              n,
+              rank,
+              address(gradients, Parameter.H),
+              accumulate,
+              scratch);
+        }
+        if (a.splineTerm()) {
+          spline(phi, a.mode(), a.grid(), n, z, gradients, accumulate, scratch);
+        }
+      }
+    }
+  }
+
+  /** out [r, k] from U [n, r] and D [n, k]. */
+  private void matrix(
+      long u, DeviceMatrix d, long n, long k, long out, boolean accumulate, CudaScratch scratch) {
+    if (n > 0) {
+      outer(d, n, k, spec.rank(), u, null, scratch);
+    }
+    Shares shares = shares(n, spec.rank(), k, scratch);
+    reduce(shares, 0, 1, out, k, spec.rank(), k, false, accumulate, scratch);
+  }
+
+  private void spline(
+      PhiWeights phi,
+      SplineMode mode,
+      SplineGrid grid,
+      long n,
+      long z,
+      Map<Parameter, Staging> gradients,
+      boolean accumulate,
+      CudaScratch scratch) {
+    int bases = grid.bases();
+    int rank = spec.rank();
+    long out = address(gradients, Parameter.SPLINE);
+    switch (mode) {
+      case SUM ->
+          matrix(
+              scratch.g,
+              new DeviceMatrix(scratch.q, Packed.ld(bases), DType.F32),
+              n,
+              bases,
+              out,
+              accumulate,
+              scratch);
+      case CHANNEL -> {
+        long columns = (long) rank * bases;
+        columnSums(scratch.g, phi.ldU(), n, columns, z, phi.ldZ(), grid, scratch);
+        reduce(
+            columnShares(n, columns, scratch),
+            0,
+            1,
+            out,
+            columns,
+            1,
+            columns,
+            false,
+            accumulate,
+            scratch);
+      }
+      case FULL -> {
+        long columns = (long) rank * bases;
+        if (n > 0) {
+          Arguments arguments = scratch.arguments;
+          arguments
+              .splineProduct
+              .begin(n, columns, rank)
+              .ranks(scratch.g)
+              .shares(scratch.outerShares, Splits.rows(n));
+          arguments.splineSource(z, phi.ldZ(), grid);
+          scratch.launches.run(
+              Kernel.OUTER_SPLINE,
+              Splits.ceil(rank, 16),
+              Splits.ceil(columns, 64L * WARPS),
+              Splits.rowSplits(n),
+              0,
+              arguments.splineOuter);
+        }
+        Shares shares = shares(n, rank, columns, scratch);
+        reduce(shares, 0, 1, out, columns, rank, columns, false, accumulate, scratch);
+      }
+    }
+  }
+
+  private static void sumColumns(
+      long terms, long ld, long n, int columns, long out, boolean accumulate, CudaScratch scratch) {
+    columnSums(terms, ld, n, columns, 0, 0, null, scratch);
+    reduce(
+        columnShares(n, columns, scratch),
+        0,
+        1,
+        out,
+        columns,
+        1,
+        columns,
+        false,
+        accumulate,
+        scratch);
+  }
+
+  private static void columnSums(
+      long terms,
+      long ld,
+      long n,
+      long columns,
+      long z,
+      long ldZ,
+      @Nullable SplineGrid grid,
+      CudaScratch scratch) {
+    if (n > 0) {
+      scratch.launches.run(
+          Kernel.COLUMN_SUMS,
+          Splits.ceil(columns, 32),
+          Splits.rowSplits(n),
+          1,
+          Kernel.THREADS * 4L,
+          scratch.arguments.columnSums(
+              terms, ld, n, columns, Splits.rows(n), scratch.columnShares, z, ldZ, grid));
+    }
+  }
+
+  /** Static form: from the gradient by φ(A) to that by A and φ's parameters, column by column. */
+  private void columnGradients(
+      StaticForm form,
+      Shares shares,
+      float factor,
+      long dA,
+      DeviceWeights weights,
+      Map<Parameter, Staging> gradients,
+      boolean accumulate,
+      CudaScratch scratch) {
+    PhiWeights phi = weights.columnPhi();
+    int in = spec.inFeatures();
+    int rank = spec.rank();
+    long transposed = scratch.staticGradient;
+    reduce(shares, 0, factor, transposed, phi.ldU(), rank, in, true, false, scratch);
+    phiBackward(phi, in, form.columns(), transposed, 1, null, true, scratch);
+    Shares dz = new Shares(scratch.dz, 1, 0, phi.ldZ());
+    reduce(dz, 0, 1, dA, in, in, rank, true, accumulate, scratch);
+    parameterSums(phi, in, form.columns(), gradients, accumulate, scratch);
+  }
+}

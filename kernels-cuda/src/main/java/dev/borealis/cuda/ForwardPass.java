@@ -1,0 +1,131 @@
+package dev.borealis.cuda;
+
+import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.adapter.CallOptions;
+import dev.borealis.adapter.Parameter;
+import dev.borealis.adapter.Update;
+
+/**
+ * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs
+ * is a flag of theirs. Waits for nothing and takes no memory from the driver.
+ */
+final class ForwardPass {
+  /** Ranks that one launch does from X to Y. */
+  private static final int FUSED_RANK = 16;
+
+  /** Ranks whose φ shares a launch with the up-projection. */
+  private static final int UP_RANK = 64;
+
+  /** Floats of a row of U in shared memory. */
+  private static final int FUSED_PITCH = 24;
+
+  private static final int ROWS = 32;
+  private static final int WARPS = 8;
+  private static final int BLOCKS_WANTED = 256;
+
+  /** Shared memory of the kernel {@code contract}: the warps' shares of 32 rows and 32 columns. */
+  static final long CONTRACT_BYTES = WARPS * ROWS * (32 + 8) * 4;
+
+  private final AdapterSpec spec;
+  private final int fusedTokens;
+
+  ForwardPass(AdapterSpec spec, int fusedTokens) {
+    this.spec = spec;
+    this.fusedTokens = fusedTokens;
+  }
+
+  /** Computes n ≥ 1 rows of Y from X; keeps Z if the scratch is for training. */
+  void run(
+      DeviceMatrix x,
+      DeviceMatrix y,
+      long n,
+      Packed down,
+      DeviceWeights weights,
+      CallOptions options,
+      CudaScratch scratch) {
+    PhiWeights phi = weights.callPhi();
+    Arguments arguments = scratch.arguments;
+    boolean masked = scratch.training;
+    arguments.down.begin(n, down.columns(), down.rows()).streamed(x).weights(down);
+    DropoutArguments.input(arguments.down.mask(), spec, options, masked);
+    arguments.phi.begin(phi, n).downBias(weights.address(Parameter.A_BIAS)).u(scratch.u);
+    if (scratch.training) {
+      arguments.phi.z(scratch.z);
+    }
+    DropoutArguments.hidden(arguments.phi.mask(), spec, options, masked);
+    Packed up = weights.up();
+    arguments
+        .up
+        .begin(n, up.columns(), up.rows())
+        .weights(up)
+        .ranks(scratch.u)
+        .output(
+            y,
+            options.output() == Update.ACCUMULATE,
+            options.scale() * DropoutArguments.hiddenFactor(spec, masked),
+            weights.address(Parameter.B_BIAS));
+
+    float factor = DropoutArguments.inputFactor(spec, masked);
+    if (spec.rank() <= FUSED_RANK && n >= fusedTokens) {
+      fused(x, n, phi, factor, scratch);
+    } else {
+      inSteps(x, n, phi, factor, scratch);
+    }
+  }
+
+  private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
+    boolean wide = phi.downRank() > FUSED_RANK;
+    int ranks = wide ? 2 * FUSED_RANK : FUSED_RANK;
+    long floats = WARPS * ROWS * (ranks + 8L) + (long) ROWS * ranks + (long) ROWS * FUSED_PITCH;
+    scratch.arguments.phi.shares(0, 0, factor);
+    scratch.launches.run(
+        wide ? Kernel.FORWARD_32 : Kernel.FORWARD_16,
+        x.type(),
+        Splits.ceil(n, ROWS),
+        1,
+        1,
+        floats * 4,
+        scratch.arguments.forward);
+  }
+
+  private void inSteps(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
+    Arguments arguments = scratch.arguments;
+    int in = spec.inFeatures();
+    int split = Splits.columns(n);
+    long count = Splits.ceil(in, split);
+    long rowTiles = Splits.ceil(n, ROWS);
+    arguments.down.shares(scratch.shares, split);
+    arguments.phi.shares(scratch.shares, count, factor);
+    Launches launches = scratch.launches;
+    launches.run(
+        Kernel.CONTRACT,
+        x.type(),
+        Splits.ceil(phi.downRank(), 32),
+        rowTiles,
+        count,
+        CONTRACT_BYTES,
+        arguments.downAlone());
+    long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
+    if (spec.rank() <= UP_RANK) {
+      long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
+      launches.run(
+          Kernel.UP,
+          x.type(),
+          rowTiles,
+          Math.min(columnTiles, wanted),
+          1,
+          phi.upBytes(),
+          arguments.forward);
+    } else {
+      launches.run(
+          Kernel.PHI_FORWARD,
+          Splits.ceil(n, PhiWeights.PHI_ROWS),
+          1,
+          1,
+          phi.forwardBytes(),
+          arguments.forwardPhiAlone());
+      launches.run(
+          Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone());
+    }
+  }
+}

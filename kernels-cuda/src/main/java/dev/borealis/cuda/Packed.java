@@ -1,0 +1,35 @@
+package dev.borealis.cuda;
+
+/**
+ * Weights [r, k] as the products take them: F32 in device memory, zeros in the padding.
+ *
+ * @param address of the first element
+ * @param rows r
+ * @param columns k
+ * @param low whether some value is none of tf32
+ */
+record Packed(long address, int rows, int columns, boolean low) {
+  /** Rows are padded to this. */
+  static final int ROW_TILE = 16;
+
+  /** Columns are padded to this. */
+  static final int COLUMN_TILE = 64;
+
+  static long round(long value, long multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+  }
+
+  /** Returns the distance of two rows in elements. */
+  static long ld(long columns) {
+    return round(columns, COLUMN_TILE);
+  }
+
+  /** Returns the number of floats that such weights take. */
+  static long floats(long rows, long columns) {
+    return round(rows, ROW_TILE) * ld(columns);
+  }
+
+  long ld() {
+    return ld(columns);
+  }
+}

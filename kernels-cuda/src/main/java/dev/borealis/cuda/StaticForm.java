@@ -1,0 +1,103 @@
+package dev.borealis.cuda;
+
+import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.ffm.DeviceBuffer;
+import java.lang.foreign.Arena;
+
+/** φ of the columns of A, which the static form takes as its down-projection: [r, d_in]. */
+final class StaticForm implements AutoCloseable {
+  private final AdapterSpec spec;
+  private final CudaEngine engine;
+  private final DeviceBuffer buffer;
+  private final long columnsAt;
+  private final long resultAt;
+  private final long packedAt;
+  private final long packedBytes;
+
+  StaticForm(CudaEngine engine, AdapterSpec spec, DeviceWeights weights) {
+    this.engine = engine;
+    this.spec = spec;
+    long ld = Packed.round(spec.rank(), Packed.ROW_TILE);
+    Carver carver = new Carver();
+    columnsAt = carver.floats(spec.inFeatures() * ld);
+    resultAt = carver.floats(spec.inFeatures() * ld);
+    packedBytes = Packed.floats(spec.rank(), spec.inFeatures()) * 4;
+    packedAt = carver.take(packedBytes);
+    buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
+    try {
+      compute(weights);
+    } catch (RuntimeException e) {
+      buffer.close();
+      throw e;
+    }
+  }
+
+  /** Computes φ(A) from the weights; waits for it. */
+  void compute(DeviceWeights weights) {
+    PhiWeights phi = weights.columnPhi();
+    Packed a = weights.down();
+    Launches launches = new Launches(engine.module(), engine.stream());
+    buffer.fill(packedAt, packedBytes, (byte) 0, engine.stream());
+    try (Arena arena = Arena.ofConfined()) {
+      Arguments arguments = new Arguments(arena);
+      transpose(
+          launches, arguments, a.address(), a.ld(), columns(), phi.ldZ(), a.rows(), a.columns());
+      arguments
+          .phiCall
+          .begin(phi, spec.inFeatures())
+          .shares(columns(), 1, 1)
+          .u(buffer.address() + resultAt);
+      launches.run(
+          Kernel.PHI_FORWARD,
+          Splits.ceil(spec.inFeatures(), PhiWeights.PHI_ROWS),
+          1,
+          1,
+          phi.forwardBytes(),
+          arguments.phiAlone);
+      transpose(
+          launches,
+          arguments,
+          buffer.address() + resultAt,
+          phi.ldU(),
+          buffer.address() + packedAt,
+          a.ld(),
+          a.columns(),
+          a.rows());
+      engine.stream().synchronize();
+    }
+  }
+
+  private static void transpose(
+      Launches launches,
+      Arguments arguments,
+      long from,
+      long ldFrom,
+      long to,
+      long ldTo,
+      long rows,
+      long columns) {
+    launches.run(
+        Kernel.REDUCE,
+        rows,
+        Splits.ceil(columns, Kernel.THREADS),
+        1,
+        0,
+        arguments.reduction(
+            new Shares(from, 1, 0, ldFrom), 0, 1, to, ldTo, rows, columns, true, false));
+  }
+
+  /** The columns of A as rows: φ's Z, [d_in, ldZ]. */
+  long columns() {
+    return buffer.address() + columnsAt;
+  }
+
+  /** φ(A) as the products take it. */
+  Packed packed() {
+    return new Packed(buffer.address() + packedAt, spec.rank(), spec.inFeatures(), true);
+  }
+
+  @Override
+  public void close() {
+    buffer.close();
+  }
+}

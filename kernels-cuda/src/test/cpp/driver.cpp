@@ -1,0 +1,562 @@
+// A stand-in for libcuda.so.1 that is no GPU: it runs the kernels it was built with on the CPU. It
+// offers the entry points that the bindings use, and is stricter than a driver where that finds
+// errors: ranges of copies, memory freed twice, writes beside an allocation, parameter sizes, limits of
+// a launch. Work in a stream is done when it is queued, unless the stream is being captured.
+//
+// Environment: BOREALIS_STANDIN_ORDER = forward | reverse | random, BOREALIS_STANDIN_SEED.
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "launch.h"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+using Result = int;
+using Pointer = unsigned long long;
+
+constexpr Result SUCCESS = 0;
+constexpr Result INVALID_VALUE = 1;
+constexpr Result OUT_OF_MEMORY = 2;
+constexpr Result NOT_INITIALIZED = 3;
+constexpr Result INVALID_DEVICE = 101;
+constexpr Result INVALID_CONTEXT = 201;
+constexpr Result INVALID_HANDLE = 400;
+constexpr Result NOT_FOUND = 500;
+constexpr Result ILLEGAL_ADDRESS = 700;
+constexpr Result LAUNCH_FAILED = 719;
+constexpr Result STREAM_CAPTURE_UNSUPPORTED = 900;
+
+const std::map<Result, const char*> NAMES = {
+    {SUCCESS, "CUDA_SUCCESS"},
+    {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"},
+    {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
+    {NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED"},
+    {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE"},
+    {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
+    {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE"},
+    {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
+    {ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS"},
+    {LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED"},
+    {STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}};
+
+constexpr size_t TOTAL_MEMORY = size_t{4} << 30;
+#ifdef BOREALIS_EXACT
+constexpr size_t ZONE = 0;    // an address checker watches both ends
+#else
+constexpr size_t ZONE = 256;  // before and behind each allocation
+#endif
+constexpr unsigned char POISON = 0xff;
+constexpr int DEFAULT_SHARED = 48 * 1024;
+constexpr int MOST_SHARED = 99 * 1024;  // of sm_86 and later; sm_80 and sm_90 have more
+
+struct Allocation {
+  unsigned char* base;
+  size_t bytes;
+};
+
+struct Stream {
+  bool capturing = false;
+  std::vector<std::function<Result()>> captured;
+};
+
+struct Graph {
+  std::vector<std::function<Result()>> nodes;
+};
+
+struct Function {
+  const execution::Kernel* kernel;
+  int dynamicShared = DEFAULT_SHARED;
+};
+
+std::recursive_mutex lock;
+std::map<Pointer, Allocation> memory;  // by the first byte
+size_t used = 0;
+std::map<void*, size_t> pinned;
+std::map<std::string, Function> functions;
+int contexts = 0;
+std::string lastError;  // told by cuGetErrorString
+bool initialized = false;
+
+Result error(Result code, const std::string& detail) {
+  lastError = "no GPU, the CPU stand-in: " + detail;
+  return code;
+}
+
+// Whether [address, address + bytes) is inside one allocation.
+bool contains(Pointer address, size_t bytes) {
+  auto after = memory.upper_bound(address);
+  if (after == memory.begin()) {
+    return false;
+  }
+  auto& [first, allocation] = *std::prev(after);
+  return address - first <= allocation.bytes && bytes <= allocation.bytes - (address - first);
+}
+
+// The first byte beside an allocation that was written to; a description, or nothing.
+std::string damage(Pointer first, const Allocation& allocation) {
+  for (size_t i = 0; i < ZONE; i++) {
+    bool before = allocation.base[i] != POISON;
+    if (before || allocation.base[ZONE + allocation.bytes + i] != POISON) {
+      char text[200];
+      std::snprintf(text, sizeof text, "a write %zu bytes %s the %zu bytes at 0x%llx",
+          before ? ZONE - i : i, before ? "before" : "behind", allocation.bytes, first);
+      return text;
+    }
+  }
+  return "";
+}
+
+Result allocate(Pointer* out, size_t bytes) {
+  if (bytes == 0) {
+    return error(INVALID_VALUE, "an allocation of 0 bytes");
+  }
+  if (bytes > TOTAL_MEMORY - used) {
+    return error(OUT_OF_MEMORY, std::to_string(bytes) + " bytes are not free");
+  }
+  void* block = nullptr;
+  if (posix_memalign(&block, 256, bytes + 2 * ZONE) != 0) {
+    return error(OUT_OF_MEMORY, "the host has no memory left");
+  }
+  auto* base = static_cast<unsigned char*>(block);
+  std::memset(base, POISON, bytes + 2 * ZONE);
+  *out = reinterpret_cast<Pointer>(base + ZONE);
+  memory[*out] = {base, bytes};
+  used += bytes;
+  return SUCCESS;
+}
+
+Result release(Pointer address) {
+  auto found = memory.find(address);
+  if (found == memory.end()) {
+    return error(INVALID_VALUE, "free of memory that is not allocated, or was freed before");
+  }
+  std::string text = damage(found->first, found->second);
+  used -= found->second.bytes;
+  std::free(found->second.base);
+  memory.erase(found);
+  return text.empty() ? SUCCESS : error(ILLEGAL_ADDRESS, text);
+}
+
+// Does work now, or notes it for a graph.
+Result queue(void* stream, std::function<Result()> work) {
+  auto* s = static_cast<Stream*>(stream);
+  if (s != nullptr && s->capturing) {
+    s->captured.push_back(std::move(work));
+    return SUCCESS;
+  }
+  return work();
+}
+
+Result copy(void* to, const void* from, size_t bytes, Pointer device, void* stream) {
+  if (!contains(device, bytes)) {
+    return error(INVALID_VALUE, "a copy of " + std::to_string(bytes) + " bytes leaves its allocation");
+  }
+  return queue(stream, [=] {
+    std::memcpy(to, from, bytes);
+    return SUCCESS;
+  });
+}
+
+execution::Order order() {
+  const char* value = std::getenv("BOREALIS_STANDIN_ORDER");
+  std::string name = value == nullptr ? "forward" : value;
+  return name == "reverse" ? execution::Order::REVERSE
+      : name == "random" ? execution::Order::RANDOM : execution::Order::FORWARD;
+}
+
+execution::Order chosenOrder = order();
+uint32_t chosenSeed = 1;
+
+struct LaunchConfig {  // CUlaunchConfig
+  execution::Index grid;
+  execution::Index block;
+  unsigned sharedBytes;
+  void* stream;
+  void* attributes;
+  unsigned attributeCount;
+};
+
+Result run(const Function& function, const LaunchConfig& config, const void* parameters) {
+  const char* problem = execution::launch(*function.kernel, config.grid, config.block,
+      config.sharedBytes, parameters, chosenOrder, chosenSeed);
+  if (problem != nullptr) {
+    return error(LAUNCH_FAILED, std::string(function.kernel->name) + ": " + problem);
+  }
+  for (auto& [first, allocation] : memory) {
+    std::string text = damage(first, allocation);
+    if (!text.empty()) {
+      std::memset(allocation.base, POISON, ZONE);
+      std::memset(allocation.base + ZONE + allocation.bytes, POISON, ZONE);
+      return error(ILLEGAL_ADDRESS, std::string(function.kernel->name) + ": " + text);
+    }
+  }
+  return SUCCESS;
+}
+
+}  // namespace
+
+// Of the stand-in alone: what tests set and ask.
+EXPORT int borealisStandInOrder(int order) {
+  std::lock_guard guard(lock);
+  chosenOrder = static_cast<execution::Order>(order);
+  return 0;
+}
+
+EXPORT int borealisStandInSeed(unsigned seed) {
+  std::lock_guard guard(lock);
+  chosenSeed = seed;
+  return 0;
+}
+
+// Device allocations that are not freed.
+EXPORT int borealisStandInAllocations() {
+  std::lock_guard guard(lock);
+  return static_cast<int>(memory.size());
+}
+
+EXPORT Result cuGetErrorName(int code, const char** out) {
+  auto found = NAMES.find(code);
+  *out = found == NAMES.end() ? nullptr : found->second;
+  return found == NAMES.end() ? INVALID_VALUE : SUCCESS;
+}
+
+EXPORT Result cuGetErrorString(int code, const char** out) {
+  *out = code == SUCCESS ? "no error" : lastError.c_str();
+  return SUCCESS;
+}
+
+EXPORT Result cuInit(unsigned) {
+  initialized = true;
+  return SUCCESS;
+}
+
+EXPORT Result cuDriverGetVersion(int* out) {
+  *out = 13000;
+  return SUCCESS;
+}
+
+EXPORT Result cuDeviceGetCount(int* out) {
+  *out = 1;
+  return initialized ? SUCCESS : error(NOT_INITIALIZED, "cuInit was not called");
+}
+
+EXPORT Result cuDeviceGet(int* out, int ordinal) {
+  *out = ordinal;
+  return ordinal == 0 ? SUCCESS : error(INVALID_DEVICE, "there is device 0 only");
+}
+
+EXPORT Result cuDeviceGetName(char* out, int length, int) {
+  std::snprintf(out, length, "Borealis CPU stand-in (not a GPU)");
+  return SUCCESS;
+}
+
+EXPORT Result cuDeviceTotalMem_v2(size_t* out, int) {
+  *out = TOTAL_MEMORY;
+  return SUCCESS;
+}
+
+EXPORT Result cuDeviceGetAttribute(int* out, int attribute, int) {
+  switch (attribute) {
+    case 1: *out = 1024; break;       // threads a block
+    case 2: case 3: *out = 1024; break;
+    case 4: *out = 64; break;
+    case 5: *out = 0x7fffffff; break; // blocks along x
+    case 6: case 7: *out = 65535; break;
+    case 8: *out = DEFAULT_SHARED; break;
+    case 10: *out = 32; break;        // warp
+    case 12: case 82: *out = 65536; break;
+    case 16: *out = 1; break;         // multiprocessors
+    case 75: *out = 8; break;         // compute capability
+    case 76: *out = 0; break;
+    case 81: *out = 100 * 1024; break;
+    case 97: *out = MOST_SHARED; break;
+    case 111: *out = 1024; break;
+    case 115: *out = 1; break;        // stream-ordered allocation
+    default: *out = 0;
+  }
+  return SUCCESS;
+}
+
+EXPORT Result cuDevicePrimaryCtxRetain(void** out, int) {
+  contexts++;
+  *out = &contexts;
+  return SUCCESS;
+}
+
+EXPORT Result cuDevicePrimaryCtxRelease_v2(int) {
+  if (contexts == 0) {
+    return error(INVALID_CONTEXT, "the context was given back before");
+  }
+  contexts--;
+  return SUCCESS;
+}
+
+EXPORT Result cuCtxSetCurrent(void* context) {
+  return context == nullptr || context == &contexts
+      ? SUCCESS : error(INVALID_CONTEXT, "not a context");
+}
+
+EXPORT Result cuCtxSynchronize() { return SUCCESS; }
+
+// The image is not looked at: the kernels are those of the same sources, built for the CPU.
+EXPORT Result cuModuleLoadDataEx(void** out, const void* image, unsigned, void*, void**) {
+  if (image == nullptr) {
+    return error(INVALID_VALUE, "no image");
+  }
+  *out = &functions;
+  return SUCCESS;
+}
+
+EXPORT Result cuModuleUnload(void* module) {
+  return module == &functions ? SUCCESS : error(INVALID_HANDLE, "not a module");
+}
+
+EXPORT Result cuModuleGetFunction(void** out, void* module, const char* name) {
+  std::lock_guard guard(lock);
+  const execution::Kernel* kernel = execution::findKernel(name);
+  if (module != &functions || kernel == nullptr) {
+    return error(NOT_FOUND, std::string("no kernel ") + name);
+  }
+  auto& function = functions[name];
+  function.kernel = kernel;
+  *out = &function;
+  return SUCCESS;
+}
+
+EXPORT Result cuFuncGetAttribute(int* out, int attribute, void* function) {
+  auto* f = static_cast<Function*>(function);
+  *out = attribute == 0 ? f->kernel->maxThreads : attribute == 8 ? f->dynamicShared : 0;
+  return SUCCESS;
+}
+
+EXPORT Result cuFuncSetAttribute(void* function, int attribute, int value) {
+  auto* f = static_cast<Function*>(function);
+  if (attribute == 8) {
+    if (value < 0 || value > MOST_SHARED) {
+      return error(INVALID_VALUE, "shared memory of " + std::to_string(value) + " bytes");
+    }
+    f->dynamicShared = value;
+  }
+  return SUCCESS;
+}
+
+EXPORT Result cuFuncGetParamInfo(void* function, size_t index, size_t* offset, size_t* bytes) {
+  if (index > 0) {
+    return INVALID_VALUE;
+  }
+  if (offset != nullptr) {
+    *offset = 0;
+  }
+  if (bytes != nullptr) {
+    *bytes = static_cast<Function*>(function)->kernel->parameterBytes;
+  }
+  return SUCCESS;
+}
+
+EXPORT Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, void*, int, size_t) {
+  *out = 1;
+  return SUCCESS;
+}
+
+EXPORT Result cuOccupancyMaxActiveClusters(int* out, void*, const void*) {
+  *out = 0;
+  return SUCCESS;
+}
+
+EXPORT Result cuMemGetInfo_v2(size_t* free, size_t* total) {
+  std::lock_guard guard(lock);
+  *free = TOTAL_MEMORY - used;
+  *total = TOTAL_MEMORY;
+  return SUCCESS;
+}
+
+EXPORT Result cuMemAlloc_v2(Pointer* out, size_t bytes) {
+  std::lock_guard guard(lock);
+  return allocate(out, bytes);
+}
+
+EXPORT Result cuMemFree_v2(Pointer address) {
+  std::lock_guard guard(lock);
+  return release(address);
+}
+
+EXPORT Result cuMemAllocAsync(Pointer* out, size_t bytes, void*) {
+  std::lock_guard guard(lock);
+  return allocate(out, bytes);
+}
+
+EXPORT Result cuMemFreeAsync(Pointer address, void*) {
+  std::lock_guard guard(lock);
+  return release(address);
+}
+
+EXPORT Result cuMemHostAlloc(void** out, size_t bytes, unsigned) {
+  std::lock_guard guard(lock);
+  *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  pinned[*out] = bytes;
+  return *out == nullptr ? error(OUT_OF_MEMORY, "the host has no memory left") : SUCCESS;
+}
+
+EXPORT Result cuMemFreeHost(void* p) {
+  std::lock_guard guard(lock);
+  if (pinned.erase(p) == 0) {
+    return error(INVALID_VALUE, "free of host memory that is not allocated, or was freed before");
+  }
+  std::free(p);
+  return SUCCESS;
+}
+
+EXPORT Result cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* stream) {
+  std::lock_guard guard(lock);
+  return copy(reinterpret_cast<void*>(to), from, bytes, to, stream);
+}
+
+EXPORT Result cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t bytes, void* stream) {
+  std::lock_guard guard(lock);
+  return copy(to, reinterpret_cast<const void*>(from), bytes, from, stream);
+}
+
+EXPORT Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void* stream) {
+  std::lock_guard guard(lock);
+  if (!contains(from, bytes)) {
+    return error(INVALID_VALUE, "a copy of " + std::to_string(bytes) + " bytes leaves its source");
+  }
+  return copy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes, to, stream);
+}
+
+EXPORT Result cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void* stream) {
+  std::lock_guard guard(lock);
+  if (!contains(to, bytes)) {
+    return error(INVALID_VALUE, "a fill of " + std::to_string(bytes) + " bytes leaves its allocation");
+  }
+  return queue(stream, [=] {
+    std::memset(reinterpret_cast<void*>(to), value, bytes);
+    return SUCCESS;
+  });
+}
+
+EXPORT Result cuStreamCreate(void** out, unsigned) {
+  *out = new Stream;
+  return SUCCESS;
+}
+
+EXPORT Result cuStreamDestroy_v2(void* stream) {
+  delete static_cast<Stream*>(stream);
+  return SUCCESS;
+}
+
+EXPORT Result cuStreamQuery(void*) { return SUCCESS; }
+
+EXPORT Result cuStreamSynchronize(void* stream) {
+  auto* s = static_cast<Stream*>(stream);
+  return s != nullptr && s->capturing
+      ? error(STREAM_CAPTURE_UNSUPPORTED, "a wait for a stream that is being captured") : SUCCESS;
+}
+
+EXPORT Result cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
+
+EXPORT Result cuStreamBeginCapture_v2(void* stream, int) {
+  static_cast<Stream*>(stream)->capturing = true;
+  return SUCCESS;
+}
+
+EXPORT Result cuStreamEndCapture(void* stream, void** out) {
+  auto* s = static_cast<Stream*>(stream);
+  *out = new Graph{std::move(s->captured)};
+  s->captured.clear();
+  s->capturing = false;
+  return SUCCESS;
+}
+
+EXPORT Result cuGraphGetNodes(void* graph, void**, size_t* count) {
+  *count = static_cast<Graph*>(graph)->nodes.size();
+  return SUCCESS;
+}
+
+EXPORT Result cuGraphInstantiateWithFlags(void** out, void* graph, unsigned long long) {
+  *out = new Graph(*static_cast<Graph*>(graph));
+  return SUCCESS;
+}
+
+EXPORT Result cuGraphLaunch(void* graph, void*) {
+  std::lock_guard guard(lock);
+  for (auto& node : static_cast<Graph*>(graph)->nodes) {
+    Result result = node();
+    if (result != SUCCESS) {
+      return result;
+    }
+  }
+  return SUCCESS;
+}
+
+EXPORT Result cuGraphExecDestroy(void* graph) {
+  delete static_cast<Graph*>(graph);
+  return SUCCESS;
+}
+
+EXPORT Result cuGraphDestroy(void* graph) {
+  delete static_cast<Graph*>(graph);
+  return SUCCESS;
+}
+
+EXPORT Result cuEventCreate(void** out, unsigned) {
+  *out = new int(0);
+  return SUCCESS;
+}
+
+EXPORT Result cuEventDestroy_v2(void* event) {
+  delete static_cast<int*>(event);
+  return SUCCESS;
+}
+
+EXPORT Result cuEventRecord(void*, void*) { return SUCCESS; }
+EXPORT Result cuEventQuery(void*) { return SUCCESS; }
+EXPORT Result cuEventSynchronize(void*) { return SUCCESS; }
+
+EXPORT Result cuEventElapsedTime(float* out, void*, void*) {
+  *out = 0;
+  return error(INVALID_VALUE, "times of the CPU stand-in say nothing about a GPU");
+}
+
+EXPORT Result cuLaunchKernelEx(
+    const LaunchConfig* config, void* function, void** parameters, void**) {
+  std::lock_guard guard(lock);
+  auto* f = static_cast<Function*>(function);
+  const execution::Index& g = config->grid;
+  const execution::Index& b = config->block;
+  size_t threads = static_cast<size_t>(b.x) * b.y * b.z;
+  if (g.x == 0 || g.y == 0 || g.z == 0 || g.y > 65535 || g.z > 65535 || g.x > 0x7fffffff) {
+    return error(INVALID_VALUE, std::string(f->kernel->name) + ": no such grid");
+  }
+  if (threads == 0 || threads > static_cast<size_t>(f->kernel->maxThreads)) {
+    return error(INVALID_VALUE,
+        std::string(f->kernel->name) + ": " + std::to_string(threads) + " threads beside launch bounds of "
+            + std::to_string(f->kernel->maxThreads));
+  }
+  if (config->sharedBytes > static_cast<unsigned>(f->dynamicShared)) {
+    return error(INVALID_VALUE,
+        std::string(f->kernel->name) + ": " + std::to_string(config->sharedBytes)
+            + " bytes of shared memory without asking for more than " + std::to_string(f->dynamicShared));
+  }
+  const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
+  size_t count = f->kernel->parameterBytes;
+  std::vector<unsigned char> copied(bytes, bytes + count);
+  LaunchConfig now = *config;
+  return queue(config->stream, [f, now, copied] {
+    // Aligned as a kernel's parameters are.
+    std::unique_ptr<void, void (*)(void*)> at(
+        std::aligned_alloc(64, (copied.size() + 63) / 64 * 64), std::free);
+    std::memcpy(at.get(), copied.data(), copied.size());
+    return run(*f, now, at.get());
+  });
+}

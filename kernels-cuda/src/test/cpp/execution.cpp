@@ -1,0 +1,400 @@
+#include "execution.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <sys/mman.h>
+#include <vector>
+
+#include "launch.h"
+
+#ifndef __x86_64__
+#include <ucontext.h>
+#endif
+
+namespace execution {
+
+Index threadIndex;
+Index blockIndex;
+Index blockExtent;
+Index gridExtent;
+float* sharedMemory;
+
+namespace {
+
+constexpr int WARP = 32;
+constexpr size_t STACK_BYTES = 64 * 1024;
+#ifdef BOREALIS_EXACT
+constexpr size_t CANARY_BYTES = 0;  // an address checker watches the end
+#else
+constexpr size_t CANARY_BYTES = 256;
+#endif
+constexpr unsigned char CANARY = 0xff;  // NaN, in every type
+
+const Kernel* kernels = nullptr;
+
+// Of the address checker, if there is one: a launch that failed leaves marks on its stacks.
+extern "C" __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile*, size_t);
+
+#ifdef __x86_64__
+// Saves the callee-saved registers on this stack, and goes on with another.
+extern "C" void borealis_switch_stack(void** from, void* to);
+asm(R"(
+  .text
+  .globl borealis_switch_stack
+  .hidden borealis_switch_stack
+  .type borealis_switch_stack, @function
+borealis_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+  .size borealis_switch_stack, . - borealis_switch_stack
+)");
+
+struct Context {
+  void* stack = nullptr;
+
+  void prepare(char* base, void (*entry)()) {
+    // At the entry of a function the stack pointer is 8 beside a multiple of 16.
+    auto top = (reinterpret_cast<uintptr_t>(base) + STACK_BYTES - 64) & ~uintptr_t{15};
+    auto* slots = reinterpret_cast<void**>(top);
+    slots[0] = reinterpret_cast<void*>(entry);
+    stack = slots - 6;
+  }
+
+  static void change(Context& from, Context& to) { borealis_switch_stack(&from.stack, to.stack); }
+};
+#else
+struct Context {
+  ucontext_t state;
+
+  void prepare(char* base, void (*entry)()) {
+    getcontext(&state);
+    state.uc_stack.ss_sp = base;
+    state.uc_stack.ss_size = STACK_BYTES;
+    state.uc_link = nullptr;
+    makecontext(&state, entry, 0);
+  }
+
+  static void change(Context& from, Context& to) { swapcontext(&from.state, &to.state); }
+};
+#endif
+
+struct Fiber {
+  Context context;
+  char* stack = nullptr;
+  Index index;
+  bool done = false;
+};
+
+enum Operation { BARRIER, SHUFFLE, MMA };
+
+struct Lane {
+  Operation operation;
+  float c[4];
+  uint32_t a[4];
+  uint32_t b[2];
+};
+
+// Two sets of lanes, by the parity of the operation: a lane that is ahead writes into the other.
+struct Warp {
+  Lane lanes[2][WARP];
+  Site site;
+  int arrived;
+  unsigned generation;
+};
+
+std::vector<Fiber> fibers;
+std::vector<Warp> warps;
+std::vector<int> ring;      // fibers in the order they run
+std::vector<int> placeOf;   // a fiber's place in the ring
+Context host;
+int current;                // fiber
+int live;
+long idle;                  // steps since any thread got on
+Site barrierSite;
+int barrierArrived;
+int barrierFirst;
+unsigned barrierGeneration;
+const Kernel* running;
+const void* arguments;
+bool failed;
+char message[512];
+
+bool same(Site a, Site b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
+
+const char* shortName(Site site) {
+  const char* slash = std::strrchr(site.file, '/');
+  return slash != nullptr ? slash + 1 : site.file;
+}
+
+void enter(int fiber) {
+  current = fiber;
+  threadIndex = fibers[fiber].index;
+}
+
+// Goes on with the next fiber that isn't done.
+void yield() {
+  int from = current;
+  int place = placeOf[from];
+  int next;
+  do {
+    place = place + 1 == static_cast<int>(ring.size()) ? 0 : place + 1;
+    next = ring[place];
+  } while (fibers[next].done && next != from);
+  if (next != from) {
+    enter(next);
+    Context::change(fibers[from].context, fibers[next].context);
+  }
+}
+
+// Waits until a generation is over.
+void wait(const unsigned& generation, unsigned own, Site site, const char* what) {
+  while (generation == own) {
+    if (++idle > 4L * live + 64) {
+      fail("%s at %s:%d is waited for by thread %u of block (%u, %u, %u), and not all reach it",
+          what, shortName(site), site.line, threadIndex.x, blockIndex.x, blockIndex.y,
+          blockIndex.z);
+    }
+    yield();
+  }
+}
+
+void main() {
+  running->body(arguments);
+  fibers[current].done = true;
+  idle = 0;
+  if (--live == 0) {
+    Context::change(fibers[current].context, host);
+  } else {
+    yield();
+  }
+  std::abort();  // a fiber that is done is never resumed
+}
+
+float tf32(uint32_t bits) { return __uint_as_float(bits & 0xffffe000u); }
+
+// D = A B + C with the fragments of mma.m16n8k8 as the PTX manual lays them out.
+void multiply(Lane* lanes) {
+  float a[16][8];
+  float b[8][8];
+  float c[16][8];
+  for (int lane = 0; lane < WARP; lane++) {
+    int g = lane / 4;
+    int t = lane % 4;
+    const Lane& l = lanes[lane];
+    a[g][t] = tf32(l.a[0]);
+    a[g + 8][t] = tf32(l.a[1]);
+    a[g][t + 4] = tf32(l.a[2]);
+    a[g + 8][t + 4] = tf32(l.a[3]);
+    b[t][g] = tf32(l.b[0]);
+    b[t + 4][g] = tf32(l.b[1]);
+    c[g][2 * t] = l.c[0];
+    c[g][2 * t + 1] = l.c[1];
+    c[g + 8][2 * t] = l.c[2];
+    c[g + 8][2 * t + 1] = l.c[3];
+  }
+  for (int i = 0; i < 16; i++) {
+    for (int k = 0; k < 8; k++) {
+      for (int j = 0; j < 8; j++) {
+        c[i][j] += a[i][k] * b[k][j];
+      }
+    }
+  }
+  for (int lane = 0; lane < WARP; lane++) {
+    int g = lane / 4;
+    int t = lane % 4;
+    Lane& l = lanes[lane];
+    l.c[0] = c[g][2 * t];
+    l.c[1] = c[g][2 * t + 1];
+    l.c[2] = c[g + 8][2 * t];
+    l.c[3] = c[g + 8][2 * t + 1];
+  }
+}
+
+// Hands in a lane's values; returns all lanes' when every lane has.
+Lane* exchange(Site site, const Lane& values) {
+  Warp& warp = warps[current / WARP];
+  unsigned own = warp.generation;
+  Lane* lanes = warp.lanes[own & 1];
+  if (warp.arrived == 0) {
+    warp.site = site;
+  } else if (!same(warp.site, site)) {
+    fail("a warp's threads are at %s:%d and %s:%d at the same time", shortName(warp.site),
+        warp.site.line, shortName(site), site.line);
+  }
+  lanes[current % WARP] = values;
+  idle = 0;
+  if (++warp.arrived == WARP) {
+    if (values.operation == MMA) {
+      multiply(lanes);
+    }
+    warp.arrived = 0;
+    warp.generation++;
+  } else {
+    wait(warp.generation, own, site, "an operation of the whole warp");
+  }
+  return lanes;
+}
+
+void runBlock(size_t sharedBytes) {
+  size_t threads = static_cast<size_t>(blockExtent.x) * blockExtent.y * blockExtent.z;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 256, sharedBytes + CANARY_BYTES) != 0) {
+    std::abort();
+  }
+  std::unique_ptr<unsigned char, void (*)(void*)> shared(
+      static_cast<unsigned char*>(memory), std::free);
+  std::memset(shared.get(), CANARY, sharedBytes + CANARY_BYTES);
+  sharedMemory = reinterpret_cast<float*>(shared.get());
+  live = static_cast<int>(threads);
+  idle = 0;
+  barrierArrived = 0;
+  barrierGeneration = 0;
+  warps.assign((threads + WARP - 1) / WARP, Warp{});
+  for (size_t i = 0; i < threads; i++) {
+    Fiber& fiber = fibers[i];
+    fiber.done = false;
+    if (__asan_unpoison_memory_region != nullptr) {
+      __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
+    }
+    fiber.index = {static_cast<unsigned>(i % blockExtent.x),
+        static_cast<unsigned>(i / blockExtent.x % blockExtent.y),
+        static_cast<unsigned>(i / blockExtent.x / blockExtent.y)};
+    fiber.context.prepare(fiber.stack, main);
+  }
+  enter(ring[0]);
+  Context::change(host, fibers[current].context);
+  if (!failed) {
+    for (size_t i = 0; i < CANARY_BYTES; i++) {
+      if (shared.get()[sharedBytes + i] != CANARY) {
+        failed = true;
+        std::snprintf(message, sizeof message,
+            "%s wrote %zu bytes behind the %zu bytes of shared memory of block (%u, %u, %u)",
+            running->name, i, sharedBytes, blockIndex.x, blockIndex.y, blockIndex.z);
+        break;
+      }
+    }
+  }
+}
+
+std::vector<int> sequence(size_t count, Order order, std::mt19937& random) {
+  std::vector<int> result(count);
+  for (size_t i = 0; i < count; i++) {
+    result[i] = static_cast<int>(order == Order::REVERSE ? count - 1 - i : i);
+  }
+  if (order == Order::RANDOM) {
+    for (size_t i = count; i > 1; i--) {
+      std::swap(result[i - 1], result[random() % i]);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Kernel::Kernel(const char* name, size_t bytes, int threads, void (*body)(const void*))
+    : name(name), parameterBytes(bytes), maxThreads(threads), body(body), next(kernels) {
+  kernels = this;
+}
+
+const Kernel* findKernel(const char* name) {
+  const Kernel* kernel = kernels;
+  while (kernel != nullptr && std::strcmp(kernel->name, name) != 0) {
+    kernel = kernel->next;
+  }
+  return kernel;
+}
+
+void fail(const char* format, ...) {
+  va_list list;
+  va_start(list, format);
+  std::vsnprintf(message, sizeof message, format, list);
+  va_end(list);
+  failed = true;
+  Context::change(fibers[current].context, host);  // the block's fibers are left as they are
+  std::abort();
+}
+
+void blockBarrier(Site site) {
+  unsigned own = barrierGeneration;
+  if (barrierArrived == 0) {
+    barrierSite = site;
+    barrierFirst = current;
+  } else if (!same(barrierSite, site)) {
+    fail("divergent barrier: thread %d of block (%u, %u, %u) waits at %s:%d, thread %d at %s:%d",
+        barrierFirst, blockIndex.x, blockIndex.y, blockIndex.z, shortName(barrierSite),
+        barrierSite.line, current, shortName(site), site.line);
+  }
+  idle = 0;
+  int threads = static_cast<int>(blockExtent.x * blockExtent.y * blockExtent.z);
+  if (++barrierArrived == threads) {
+    barrierArrived = 0;
+    barrierGeneration++;
+  } else {
+    wait(barrierGeneration, own, site, "the barrier");
+  }
+}
+
+void warpBarrier(Site site) { exchange(site, Lane{BARRIER, {}, {}, {}}); }
+
+float shuffleXor(Site site, float value, int mask) {
+  Lane lane = {SHUFFLE, {value}, {}, {}};
+  return exchange(site, lane)[(current % WARP) ^ mask].c[0];
+}
+
+void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b) {
+  Lane lane = {MMA, {c[0], c[1], c[2], c[3]}, {a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  const Lane& result = exchange(site, lane)[current % WARP];
+  std::memcpy(c, result.c, sizeof result.c);
+}
+
+const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedBytes,
+    const void* parameters, Order order, uint32_t seed) {
+  static uint32_t launches = 0;
+  std::mt19937 random(seed + launches++);
+  size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
+  while (fibers.size() < threads) {
+    void* stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+        -1, 0);
+    if (stack == MAP_FAILED) {
+      return "no memory for the threads' stacks";
+    }
+    fibers.emplace_back();
+    fibers.back().stack = static_cast<char*>(stack);
+  }
+  blockExtent = block;
+  gridExtent = grid;
+  running = &kernel;
+  arguments = parameters;
+  failed = false;
+  for (int number : sequence(static_cast<size_t>(grid.x) * grid.y * grid.z, order, random)) {
+    blockIndex = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
+    ring = sequence(threads, order, random);
+    placeOf.resize(threads);
+    for (size_t i = 0; i < threads; i++) {
+      placeOf[ring[i]] = static_cast<int>(i);
+    }
+    runBlock(sharedBytes);
+    if (failed) {
+      return message;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace execution

@@ -1,0 +1,17 @@
+// How the stand-in driver runs a kernel.
+#pragma once
+
+#include "execution.h"
+
+namespace execution {
+
+enum class Order { FORWARD, REVERSE, RANDOM };
+
+// The kernel of that name, or null.
+const Kernel* findKernel(const char* name);
+
+// Runs a grid, blocks one after the other. Returns null, or what went wrong. One launch at a time.
+const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedBytes,
+    const void* parameters, Order order, uint32_t seed);
+
+}  // namespace execution
