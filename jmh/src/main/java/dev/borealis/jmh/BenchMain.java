@@ -66,25 +66,28 @@ public final class BenchMain {
             .param("rank", "8")
             .param("tokens", "16", "512")
             .param("features", "768")
+            .warmupIterations(3)
+            .warmupTime(TimeValue.milliseconds(800))
+            .measurementIterations(3)
+            .measurementTime(TimeValue.milliseconds(300))
             .shouldFailOnError(true);
-    return shortRuns(builder);
+    return onOneThread(builder);
   }
 
   private static Options serving() {
-    return shortRuns(
+    return onOneThread(
         new OptionsBuilder()
             .include(ServingBenchmark.class.getSimpleName())
             .param("backend", "panama")
             .param("method", Method.LORA.name(), Method.AURORA.name())
+            .warmupIterations(5)
+            .warmupTime(TimeValue.milliseconds(1000))
+            .measurementIterations(10)
+            .measurementTime(TimeValue.milliseconds(200))
             .shouldFailOnError(true));
   }
 
-  private static Options shortRuns(ChainedOptionsBuilder builder) {
-    builder
-        .warmupIterations(3)
-        .warmupTime(TimeValue.milliseconds(800))
-        .measurementIterations(3)
-        .measurementTime(TimeValue.milliseconds(300));
+  private static Options onOneThread(ChainedOptionsBuilder builder) {
     if (System.getProperty(THREADS) == null) {
       // The floor is one thread's; compare like with like unless the user asks otherwise.
       builder.jvmArgsAppend("-D" + THREADS + "=1");

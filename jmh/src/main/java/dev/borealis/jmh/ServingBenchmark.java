@@ -73,7 +73,7 @@ public class ServingBenchmark {
 
   /** {@return a sum over every adapter's A and B, read once} The floor of {@link #each}. */
   @Benchmark
-  public int eachFloor() {
+  public long eachFloor() {
     return servingCase.floor();
   }
 

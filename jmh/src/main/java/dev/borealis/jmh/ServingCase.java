@@ -87,11 +87,11 @@ final class ServingCase implements AutoCloseable {
   }
 
   /** Reads all A and B once: nothing that uses them can take less. */
-  int floor() {
-    int sum = 0;
+  long floor() {
+    long sum = 0;
     for (AdapterWeights made : weights) {
-      sum += TrafficFloor.sum(made.get(Parameter.A).segment());
-      sum += TrafficFloor.sum(made.get(Parameter.B).segment());
+      sum += ReadFloor.sum(made.get(Parameter.A).segment());
+      sum += ReadFloor.sum(made.get(Parameter.B).segment());
     }
     return sum;
   }

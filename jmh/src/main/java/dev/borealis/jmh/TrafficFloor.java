@@ -103,11 +103,6 @@ public class TrafficFloor {
     }
   }
 
-  /** {@return the sum of a segment's ints, each read once} */
-  static int sum(MemorySegment segment) {
-    return sum(segment, 0, Math.toIntExact(segment.byteSize() / 4));
-  }
-
   /** In int, because C2 may not reorder a sum of floats, and so would not vectorise it. */
   private static int sum(MemorySegment segment, long offset, int count) {
     int sum = 0;

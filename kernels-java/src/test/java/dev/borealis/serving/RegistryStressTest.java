@@ -34,8 +34,8 @@ class RegistryStressTest {
   private static final int ROWS = 12;
   private static final int READERS = 3;
   private static final int WRITERS = 2;
-  private static final int BATCHES = 4000;
-  private static final int WRITES = 1000;
+  private static final int BATCHES = 12_000;
+  private static final int WRITES = 3000;
   private static final AdapterSpec SPEC = AdapterSpec.lora(FEATURES, FEATURES, 2).build();
   private static final long BYTES = 2 * 2 * FEATURES * 4;
 
