@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -257,6 +258,7 @@ class AdapterBatchTest {
     assertEquals(0, least);
   }
 
+  @Tag("allocation")
   @Test
   void callsAndAssignmentsAllocateNothing() {
     Backend backend = Backend.require("panama");

@@ -23,12 +23,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.LongSupplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Calls allocate nothing once they are compiled: neither the checks nor the kernels, whatever the
  * method, memory, type and number of threads.
  */
+@Tag("allocation")
 class CallAllocationTest {
   private static final int IN = 37;
   private static final int OUT = 41;
@@ -39,7 +41,7 @@ class CallAllocationTest {
   // allocates, so that the number of batches is how long the compiler may take.
   private static final int FEW_TOKENS_CALLS = 100;
   private static final int MANY_TOKENS_CALLS = 25;
-  private static final int MAX_BATCHES = 20_000;
+  private static final int MAX_BATCHES = 4000;
 
   private final SplittableRandom random = new SplittableRandom(4);
 
