@@ -20,16 +20,18 @@ import org.openjdk.jmh.runner.options.TimeValue;
 /** Starts the benchmarks, without the backends that can't start here. */
 public final class BenchMain {
   private static final List<String> BACKENDS = List.of("panama", "scalar");
-  private static final String THREADS = "borealis.threads";
+
+  /** The system property for the number of threads. */
+  static final String THREADS = "borealis.threads";
 
   private BenchMain() {}
 
   /**
    * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
-   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code first} or
-   *     {@code serving} for a small choice of at most two minutes; or JMH's own arguments, of which
-   *     the first is a pattern for the benchmarks' names
+   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code serving} for
+   *     mixed batches against theirs; {@code first} for a small choice of at most two minutes; or
+   *     JMH's own arguments, of which the first is a pattern for the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -41,19 +43,18 @@ public final class BenchMain {
       CpuBench.run();
       return;
     }
+    if (args.length == 1 && args[0].equals("serving")) {
+      ServingBench.run();
+      return;
+    }
     if (args.length == 0) {
       System.out.println(
           "Expected `cpu`, `first`, `serving`, or JMH's arguments beginning with a pattern.");
       return;
     }
-    Options options =
-        switch (args[0]) {
-          case "first" -> first();
-          case "serving" -> serving();
-          default -> fromCommandLine(args);
-        };
+    Options options = args[0].equals("first") ? first() : fromCommandLine(args);
     Collection<RunResult> results = new Runner(options).run();
-    System.out.print(args[0].equals("serving") ? ServingTable.of(results) : FloorTable.of(results));
+    System.out.print(FloorTable.of(results));
   }
 
   private static Options first() {
@@ -72,19 +73,6 @@ public final class BenchMain {
             .measurementTime(TimeValue.milliseconds(300))
             .shouldFailOnError(true);
     return onOneThread(builder);
-  }
-
-  private static Options serving() {
-    return onOneThread(
-        new OptionsBuilder()
-            .include(ServingBenchmark.class.getSimpleName())
-            .param("backend", "panama")
-            .param("method", Method.LORA.name(), Method.AURORA.name())
-            .warmupIterations(5)
-            .warmupTime(TimeValue.milliseconds(1000))
-            .measurementIterations(10)
-            .measurementTime(TimeValue.milliseconds(200))
-            .shouldFailOnError(true));
   }
 
   private static Options onOneThread(ChainedOptionsBuilder builder) {

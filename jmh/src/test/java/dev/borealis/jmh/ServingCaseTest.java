@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What the serving benchmark times is the real thing: after a call Y is the oracles'. */
-class ServingBenchmarkTest {
+class ServingCaseTest {
   private static final int RANK = 4;
   private static final int ROWS = 5;
   private static final int FEATURES = 64;
