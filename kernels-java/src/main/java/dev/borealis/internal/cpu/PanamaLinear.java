@@ -8,29 +8,26 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The base layer as a blocked matrix product: W0 is packed once, a task is one block of tokens
- * times one group of columns, and the inner dimension is taken in chunks whose panel of W0 stays in
- * L2.
+ * The base layer as a blocked matrix product: W0 is packed once, and a task is one block of tokens
+ * times one group of columns.
  */
 final class PanamaLinear implements LinearKernel {
-  /** Inner dimension of a chunk; also bounds the length of a chain of roundings. */
-  private static final int DEPTH = 256;
-
-  private static final int GROUP = 256;
+  /** Columns of a task. */
+  private static final int GROUP = 2 * Panels.WIDTH;
 
   private final WorkerPool pool;
   private final Arena arena = Arena.ofShared();
-  private final Packed forward;
+  private final Panels forward;
   private final MemorySegment bias;
   private final boolean biased;
-  // Packed the other way round, for dX; made when it is first needed.
-  private volatile @Nullable Packed backward;
+  // Panels the other way round, for dX; made when it is first needed.
+  private volatile @Nullable Panels backward;
 
   PanamaLinear(Tensor w0, @Nullable Tensor bias, WorkerPool pool) {
     this.pool = pool;
     int outFeatures = Math.toIntExact(w0.rows());
     int inFeatures = Math.toIntExact(w0.columns());
-    this.forward = new Packed(arena, inFeatures, outFeatures);
+    this.forward = new Panels(arena, inFeatures, outFeatures);
     forward.packTransposed(w0, null);
     this.biased = bias != null;
     this.bias = arena.allocate(outFeatures * 4L, 64);
@@ -49,10 +46,10 @@ final class PanamaLinear implements LinearKernel {
     Call.current().run(this, backward(), dY, dX, update == Update.ACCUMULATE, false);
   }
 
-  private synchronized Packed backward() {
-    Packed packed = backward;
+  private synchronized Panels backward() {
+    Panels packed = backward;
     if (packed == null) {
-      packed = new Packed(arena, forward.columns, forward.rows);
+      packed = new Panels(arena, forward.columns, forward.rows);
       for (int row = 0; row < packed.rows; row++) {
         for (int column = 0; column < packed.columns; column++) {
           packed.set(row, column, forward.get(column, row));
@@ -74,7 +71,7 @@ final class PanamaLinear implements LinearKernel {
 
     private final WorkerPool.Work tiles = this::tile;
     private @Nullable PanamaLinear layer;
-    private @Nullable Packed matrix;
+    private @Nullable Panels matrix;
     private @Nullable Tensor in;
     private @Nullable Tensor out;
     private boolean add;
@@ -87,7 +84,7 @@ final class PanamaLinear implements LinearKernel {
 
     void run(
         PanamaLinear newLayer,
-        Packed newMatrix,
+        Panels newMatrix,
         Tensor newIn,
         Tensor newOut,
         boolean newAdd,
@@ -98,7 +95,7 @@ final class PanamaLinear implements LinearKernel {
       out = newOut;
       add = newAdd;
       addBias = newAddBias;
-      blocks = Block.count(newIn.rows());
+      blocks = Math.toIntExact((newIn.rows() + Gemm.ROWS - 1) / Gemm.ROWS);
       try {
         WorkerPool pool = newLayer.pool;
         boolean parallel =
@@ -118,7 +115,7 @@ final class PanamaLinear implements LinearKernel {
      */
     private void tile(int part) {
       PanamaLinear theLayer = layer;
-      Packed m = matrix;
+      Panels m = matrix;
       Tensor from = in;
       Tensor to = out;
       if (theLayer == null || m == null || from == null || to == null) {
@@ -126,8 +123,10 @@ final class PanamaLinear implements LinearKernel {
       }
       int column = part / blocks * GROUP;
       int columns = Math.min(GROUP, m.columns - column);
-      long row = (long) (part % blocks) * Block.TOKENS;
-      int tokens = (int) Math.min(Block.TOKENS, from.rows() - row);
+      int block = part % blocks;
+      // Blocks of nearly the same size, so that threads get the same.
+      long row = from.rows() * block / blocks;
+      int tokens = (int) (from.rows() * (block + 1) / blocks - row);
       ThreadScratch own = ThreadScratch.current();
       TileView input = own.input;
       if (TileView.isDirect(from)) {
@@ -146,22 +145,18 @@ final class PanamaLinear implements LinearKernel {
           output.load(to, row, tokens, column, columns);
         }
       }
-      for (int k = 0; k < m.rows; k += DEPTH) {
-        Columns.multiply(
-            input.segment,
-            input.offset + k * 4L,
-            input.stride,
-            4,
-            m,
-            column,
-            columns,
-            k,
-            Math.min(DEPTH, m.rows - k),
-            output,
-            tokens,
-            add || k > 0,
-            own);
-      }
+      Gemm.run(
+          input.segment,
+          input.offset,
+          input.stride,
+          4,
+          m,
+          column,
+          columns,
+          output,
+          tokens,
+          add,
+          own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS));
       if (addBias) {
         Columns.addToRows(theLayer.bias, column * 4L, output, tokens, columns);
       }

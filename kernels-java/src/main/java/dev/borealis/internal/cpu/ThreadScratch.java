@@ -21,6 +21,8 @@ final class ThreadScratch {
     TAIL_OUTPUT,
     /** Partial sums of {@link Dot}. */
     DOT,
+    /** Sums of {@link Gemm}. */
+    GEMM,
     /** A dropout mask. */
     MASK,
     /** Block of Z in inference. */

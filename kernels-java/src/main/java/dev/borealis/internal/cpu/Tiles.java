@@ -13,6 +13,12 @@ final class Tiles {
   /** Vectors of an {@link OuterTile}. */
   static final int OUTER_VECTORS = FEW_REGISTERS ? 2 : 4;
 
+  /** Rows of a {@link GemmTile}. */
+  static final int GEMM_ROWS = 6;
+
+  /** Vectors of a {@link GemmTile}. */
+  static final int GEMM_VECTORS = FEW_REGISTERS ? 2 : 4;
+
   private static final int[] STREAM =
       FEW_REGISTERS ? new int[] {6, 3, 2, 2} : new int[] {6, 6, 6, 4, 4, 3, 3, 2};
 

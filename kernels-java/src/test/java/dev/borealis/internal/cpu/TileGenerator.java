@@ -42,6 +42,7 @@ final class TileGenerator {
   static Map<String, String> sources() {
     Map<String, String> sources = new TreeMap<>();
     sources.put("dev/borealis/internal/cpu/OuterTile.java", outer());
+    sources.put("dev/borealis/internal/cpu/GemmTile.java", gemm());
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
     sources.put("dev/borealis/internal/cpu/StreamTile.java", stream());
     sources.put("dev/borealis/internal/cpu/LaneSums.java", laneSums());
@@ -106,6 +107,20 @@ final class TileGenerator {
       }
     }
     return s.append("}\n").toString();
+  }
+
+  private static String gemm() {
+    return header(
+            """
+            /**
+             * A tile of a matrix product: {@code C[m][v] = Σ_k L[m,k] · P[k][v]} for the m and v of the method's
+             * name, where L is read as scalars and P and C as vectors. All offsets and strides are in bytes: L at
+             * {@code l0 + m·lm + k·lk}, P at {@code p0 + k·pk + v·V}, C at {@code c0 + m·cm + v·V}. Each element of
+             * C is one chain of fused multiply-adds in the order of k from zero, whatever the tile.
+             */
+            """,
+            "GemmTile")
+        + GemmTileGenerator.members();
   }
 
   private static final String OUTER_ARGUMENTS =
@@ -241,7 +256,7 @@ final class TileGenerator {
     s.append("      p0 += pv;\n      c0 += V;\n    }\n  }\n");
   }
 
-  private static String times(int factor, String stride) {
+  static String times(int factor, String stride) {
     return factor == 0 ? "" : factor == 1 ? " + " + stride : " + " + factor + " * " + stride;
   }
 
@@ -422,7 +437,7 @@ final class TileGenerator {
     return "r" + m;
   }
 
-  private static String plus(int vectors) {
+  static String plus(int vectors) {
     return vectors == 0 ? "" : vectors == 1 ? " + V" : " + " + vectors + " * V";
   }
 
