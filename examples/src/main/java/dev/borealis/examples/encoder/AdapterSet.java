@@ -1,5 +1,6 @@
 package dev.borealis.examples.encoder;
 
+import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.backend.Backend;
 import dev.borealis.examples.minilm.LinearWeights;
@@ -15,7 +16,7 @@ import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Adapters of one method at the query and value projections of every layer. One call at a time. */
+/** Adapters of one kind at some projections of every layer. One call at a time. */
 public final class AdapterSet implements AutoCloseable {
   /** Where the AuroRA and LoRA papers attach adapters in an encoder. */
   private static final Set<Site> SITES = Set.of(Site.QUERY, Site.VALUE);
@@ -23,8 +24,21 @@ public final class AdapterSet implements AutoCloseable {
   private final List<Map<Site, AttachedAdapter>> layers = new ArrayList<>();
   private final List<AttachedAdapter> all = new ArrayList<>();
 
+  /** Specifies an adapter for a linear layer. */
+  @FunctionalInterface
+  public interface Specification {
+    /**
+     * Specifies one adapter.
+     *
+     * @param in width of the layer's input
+     * @param out width of its output
+     * @return what the adapter computes
+     */
+    AdapterSpec of(int in, int out);
+  }
+
   /**
-   * Prepares the adapters with their method's initial weights, B = 0.
+   * Prepares adapters at query and value with their method's initial weights, B = 0.
    *
    * @param method which adapter
    * @param model the model they are for
@@ -34,16 +48,38 @@ public final class AdapterSet implements AutoCloseable {
    */
   public AdapterSet(
       Method method, MiniLmWeights model, int maxTokens, Backend backend, Arena arena) {
+    this(method::spec, SITES, 0, model, maxTokens, backend, arena);
+  }
+
+  /**
+   * Prepares the adapters with their method's initial weights, B = 0.
+   *
+   * @param specification which adapter
+   * @param targets where it is attached, in every layer
+   * @param firstSeed of the first adapter's initial weights; each further one takes the next
+   * @param model the model they are for
+   * @param maxTokens most tokens of a call
+   * @param backend computes them
+   * @param arena owner of weights, gradients and workspaces; shared, so that all threads help
+   */
+  public AdapterSet(
+      Specification specification,
+      Set<Site> targets,
+      long firstSeed,
+      MiniLmWeights model,
+      int maxTokens,
+      Backend backend,
+      Arena arena) {
     for (int layer = 0; layer < model.layers().size(); layer++) {
       Map<Site, AttachedAdapter> sites = new EnumMap<>(Site.class);
       for (Site site : Site.values()) {
-        if (SITES.contains(site)) {
+        if (targets.contains(site)) {
           LinearWeights base = model.layers().get(layer).at(site);
           AttachedAdapter adapter =
               AttachedAdapter.initialise(
                   "encoder.layer." + layer + "." + site.path(),
-                  method.spec(base.in(), base.out()),
-                  all.size(),
+                  specification.of(base.in(), base.out()),
+                  firstSeed + all.size(),
                   maxTokens,
                   backend,
                   arena);
@@ -55,13 +91,23 @@ public final class AdapterSet implements AutoCloseable {
     }
   }
 
-  /** The adapter of one projection, or null if it has none. */
-  @Nullable AttachedAdapter at(int layer, Site site) {
+  /**
+   * The adapter of one projection.
+   *
+   * @param layer index of the encoder layer
+   * @param site where in the layer
+   * @return the adapter, or null if there is none
+   */
+  public @Nullable AttachedAdapter at(int layer, Site site) {
     return layers.get(layer).get(site);
   }
 
-  /** All adapters, from the lowest layer up. */
-  List<AttachedAdapter> all() {
+  /**
+   * All adapters, from the lowest layer up.
+   *
+   * @return in the order of layers and sites
+   */
+  public List<AttachedAdapter> all() {
     return all;
   }
 
@@ -101,7 +147,7 @@ public final class AdapterSet implements AutoCloseable {
   }
 
   /** Makes changed weights take effect. */
-  void repack() {
+  public void repack() {
     for (AttachedAdapter attached : all) {
       attached.adapter().repack();
     }

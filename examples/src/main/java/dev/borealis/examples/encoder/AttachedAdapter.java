@@ -5,9 +5,11 @@ import dev.borealis.adapter.AdapterGradients;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Mode;
+import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.backend.Backend;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 
 /**
  * One adapter with all that training it takes.
@@ -18,7 +20,7 @@ import java.lang.foreign.Arena;
  * @param adapter prepared from the weights
  * @param workspace for training; holds what backward needs
  */
-record AttachedAdapter(
+public record AttachedAdapter(
     String name,
     AdapterWeights weights,
     AdapterGradients gradients,
@@ -37,6 +39,20 @@ record AttachedAdapter(
         AdapterGradients.allocate(spec, arena),
         adapter,
         adapter.workspace(maxTokens, Mode.TRAINING, arena));
+  }
+
+  /**
+   * Replaces the weights.
+   *
+   * @param source weights of an adapter of the same shapes
+   */
+  public void load(AdapterWeights source) {
+    for (Parameter parameter : weights.parameters()) {
+      MemorySegment from = source.get(parameter).segment();
+      weights.get(parameter).segment().copyFrom(from);
+    }
+    weights.markChanged();
+    adapter.repack();
   }
 
   /** Frees the packed weights; the rest is the arena's. */

@@ -54,7 +54,7 @@ public final class EncoderDemo {
    */
   public static void run() {
     long start = System.nanoTime();
-    int threads = limitThreads();
+    int threads = Threads.limit();
     Backend backend = Backend.auto();
     System.out.printf("all-MiniLM-L6-v2 on Borealis, backend %s%n", backend);
     byte[] onnx = MiniLmArtifact.onnxModel();
@@ -75,15 +75,6 @@ public final class EncoderDemo {
     System.out.printf(
         "%nAll checks passed in %.0f s (%.0f s of processor time).%n",
         (System.nanoTime() - start) / 1e9, processorSeconds());
-  }
-
-  /** The same number of threads for everything, the JDK's common pool included. */
-  private static int limitThreads() {
-    int threads = Integer.getInteger("borealis.threads", 2);
-    System.setProperty("borealis.threads", Integer.toString(threads));
-    System.setProperty(
-        "java.util.concurrent.ForkJoinPool.common.parallelism", Integer.toString(threads - 1));
-    return threads;
   }
 
   private void parity(OnnxReference reference) {

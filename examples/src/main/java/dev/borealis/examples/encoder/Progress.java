@@ -8,14 +8,21 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Progress bars: redrawn in place on a terminal, a line now and then where there is none. */
-final class Progress {
-  private static final int WIDTH = 78;
+public final class Progress {
+  private static final int WIDTH = 100;
   private static final int TERMINAL_MILLIS = 200;
   private static final int LOG_MILLIS = 10_000;
 
   private Progress() {}
 
-  static ProgressBar of(String task, int steps) {
+  /**
+   * Starts a bar.
+   *
+   * @param task what is going on
+   * @param steps how many there are
+   * @return the bar, to be closed
+   */
+  public static ProgressBar of(String task, int steps) {
     ProgressBarBuilder builder =
         ProgressBar.builder()
             .setTaskName(task)

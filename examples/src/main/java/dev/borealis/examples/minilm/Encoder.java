@@ -6,17 +6,30 @@ import java.util.List;
 /** The sentence encoder. Safe to share between threads as far as its projections are. */
 public final class Encoder {
   private final MiniLmConfig config;
+  private final Pooling pooling;
   private final Embeddings embeddings;
   private final List<EncoderLayer> layers = new ArrayList<>();
+
+  /**
+   * Builds the encoder with embeddings of length 1.
+   *
+   * @param weights its parameters
+   * @param projections makes its linear layers, six a layer
+   */
+  public Encoder(MiniLmWeights weights, Projection.Factory projections) {
+    this(weights, projections, Pooling.NORMALISED);
+  }
 
   /**
    * Builds the encoder.
    *
    * @param weights its parameters
    * @param projections makes its linear layers, six a layer
+   * @param pooling makes embeddings
    */
-  public Encoder(MiniLmWeights weights, Projection.Factory projections) {
+  public Encoder(MiniLmWeights weights, Projection.Factory projections, Pooling pooling) {
     this.config = weights.config();
+    this.pooling = pooling;
     this.embeddings = new Embeddings(weights);
     for (int i = 0; i < config.layers(); i++) {
       layers.add(new EncoderLayer(i, config, weights.layers().get(i), projections));
@@ -28,7 +41,7 @@ public final class Encoder {
    *
    * @param batch the sentences
    * @param workspace the activations, overwritten
-   * @return a vector of length 1 for each sentence, {@code [sentences, hidden]}
+   * @return a vector for each sentence, {@code [sentences, hidden]}
    * @throws IllegalArgumentException if the batch doesn't fit the workspace or the model
    */
   public float[][] forward(TokenBatch batch, EncoderWorkspace workspace) {
@@ -39,7 +52,7 @@ public final class Encoder {
           .get(i)
           .forward(workspace.hidden(i), workspace.hidden(i + 1), batch, workspace.layer(i));
     }
-    return Pooling.forward(workspace.hidden(layers.size()), batch, config.hidden());
+    return pooling.forward(workspace.hidden(layers.size()), batch, config.hidden());
   }
 
   /**
@@ -55,7 +68,7 @@ public final class Encoder {
     EncoderWorkspace.Gradients d = workspace.gradients();
     workspace.requireFit(batch);
     requireShape(dEmbeddings, batch.sentences());
-    Pooling.backward(
+    pooling.backward(
         workspace.hidden(layers.size()), dEmbeddings, d.hidden(), batch, config.hidden());
     for (int i = layers.size() - 1; i >= 0; i--) {
       layers.get(i).backward(workspace.hidden(i), batch, workspace.layer(i), d);

@@ -59,6 +59,7 @@ public final class GlossReader {
     String gloss = line.substring(bar + 3);
     int example = gloss.indexOf("; \"");
     return new Gloss(
+        Integer.parseInt(fields[0]),
         fields[4].replace('_', ' '),
         (example < 0 ? gloss : gloss.substring(0, example)).trim(),
         Integer.parseInt(fields[1]));

@@ -2,16 +2,21 @@ package dev.borealis.examples.minilm;
 
 import java.lang.foreign.MemorySegment;
 
-/** A sentence's embedding: the mean over its tokens, scaled to length 1. */
-final class Pooling {
-  private Pooling() {}
+/** How a sentence's embedding comes from the vectors of its tokens. */
+public enum Pooling {
+  /** The mean, scaled to length 1, as the model was made to be used. */
+  NORMALISED,
+  /** The mean alone, whose length a classifier may use too. */
+  MEAN;
 
   /** The embeddings {@code [sentences, width]} of {@code hidden [tokens, width]}. */
-  static float[][] forward(MemorySegment hidden, TokenBatch batch, int width) {
+  float[][] forward(MemorySegment hidden, TokenBatch batch, int width) {
     float[][] embeddings = new float[batch.sentences()][];
     for (int s = 0; s < embeddings.length; s++) {
       float[] mean = mean(hidden, batch, s, width);
-      Rows.scale(mean, inverseLength(mean), width);
+      if (this == NORMALISED) {
+        Rows.scale(mean, inverseLength(mean), width);
+      }
       embeddings[s] = mean;
     }
     return embeddings;
@@ -19,9 +24,10 @@ final class Pooling {
 
   /**
    * Writes {@code dHidden [tokens, width]} from {@code dEmbeddings [sentences, width]}. With e the
-   * embedding and m the mean, {@code dm = (de − e (e·de)) / |m|}, and each token gets its share.
+   * normalised embedding and m the mean, {@code dm = (de − e (e·de)) / |m|}; each token gets its
+   * share.
    */
-  static void backward(
+  void backward(
       MemorySegment hidden,
       float[][] dEmbeddings,
       MemorySegment dHidden,
@@ -29,16 +35,24 @@ final class Pooling {
       int width) {
     float[] gradient = new float[width];
     for (int s = 0; s < batch.sentences(); s++) {
-      float[] embedding = mean(hidden, batch, s, width);
-      float inverseLength = inverseLength(embedding);
-      Rows.scale(embedding, inverseLength, width);
-      float along = Rows.dot(embedding, dEmbeddings[s], width);
-      for (int c = 0; c < width; c++) {
-        gradient[c] = (dEmbeddings[s][c] - embedding[c] * along) * inverseLength / batch.length(s);
+      System.arraycopy(dEmbeddings[s], 0, gradient, 0, width);
+      if (this == NORMALISED) {
+        throughLength(mean(hidden, batch, s, width), gradient);
       }
+      Rows.scale(gradient, 1f / batch.length(s), width);
       for (int t = 0; t < batch.length(s); t++) {
         Segments.writeRow(gradient, dHidden, batch.start(s) + t);
       }
+    }
+  }
+
+  /** Replaces the gradient of the embedding by that of the mean. */
+  private static void throughLength(float[] mean, float[] gradient) {
+    float inverseLength = inverseLength(mean);
+    Rows.scale(mean, inverseLength, mean.length);
+    float along = Rows.dot(mean, gradient, mean.length);
+    for (int c = 0; c < mean.length; c++) {
+      gradient[c] = (gradient[c] - mean[c] * along) * inverseLength;
     }
   }
 

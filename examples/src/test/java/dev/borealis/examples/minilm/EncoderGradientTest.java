@@ -11,6 +11,8 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The backward pass against finite differences of the loss {@code Σ c·e}, c random. */
 class EncoderGradientTest {
@@ -27,8 +29,14 @@ class EncoderGradientTest {
   private float[][] coefficients;
 
   @BeforeEach
-  void build() {
+  void open() {
     arena = Arena.ofShared();
+    build(Pooling.NORMALISED);
+  }
+
+  private void build(Pooling pooling) {
+    projections.clear();
+    names.clear();
     encoder =
         new Encoder(
             TinyModel.weights(arena),
@@ -37,7 +45,8 @@ class EncoderGradientTest {
               projections.add(projection);
               names.add("layer " + layer + " " + site);
               return projection;
-            });
+            },
+            pooling);
     workspace = new EncoderWorkspace(TinyModel.CONFIG, 32, true, arena);
     coefficients = random(TinyModel.BATCH.sentences(), TinyModel.CONFIG.hidden(), 11);
   }
@@ -47,8 +56,10 @@ class EncoderGradientTest {
     arena.close();
   }
 
-  @Test
-  void everyProjectionReceivesTheGradientOfItsWeights() {
+  @ParameterizedTest
+  @EnumSource
+  void everyProjectionReceivesTheGradientOfItsWeights(Pooling pooling) {
+    build(pooling);
     loss();
     encoder.backward(TinyModel.BATCH, coefficients, workspace);
     assertEquals(12, projections.size());

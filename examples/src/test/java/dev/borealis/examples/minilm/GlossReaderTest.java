@@ -15,6 +15,7 @@ class GlossReaderTest {
     assertEquals(81_569, glosses.size());
     assertEquals(
         new Gloss(
+            1_740,
             "entity",
             "that which is perceived or known or inferred to have its own distinct existence"
                 + " (living or nonliving)",
@@ -31,7 +32,7 @@ class GlossReaderTest {
         GlossReader.parse(
             "00000001 04 n 02 hat_trick 0 feat 0 000 | (sports) three goals; made by one; \"he"
                 + " scored; \"twice\"\"  ");
-    assertEquals(new Gloss("hat trick", "(sports) three goals; made by one", 4), gloss);
+    assertEquals(new Gloss(1, "hat trick", "(sports) three goals; made by one", 4), gloss);
   }
 
   @Test
