@@ -1,6 +1,10 @@
 package dev.borealis.examples;
 
 import dev.borealis.examples.encoder.EncoderDemo;
+import dev.borealis.examples.finetune.FinetuneDemo;
+import dev.borealis.examples.finetune.Report;
+import dev.borealis.examples.finetune.StepProfile;
+import dev.borealis.examples.finetune.Table;
 import dev.borealis.examples.serving.ServingDemo;
 import java.util.Map;
 import java.util.TreeMap;
@@ -8,7 +12,14 @@ import java.util.TreeMap;
 /** Runs a demonstration; exits with 1 if one of its checks fails, with 2 if there is none such. */
 public final class Demo {
   private static final Map<String, Runnable> DEMOS =
-      new TreeMap<>(Map.of("encoder", EncoderDemo::run, "serve", ServingDemo::run));
+      new TreeMap<>(
+          Map.of(
+              "encoder", EncoderDemo::run,
+              "finetune", FinetuneDemo::run,
+              "finetune-profile", StepProfile::run,
+              "finetune-report", Report::run,
+              "finetune-table", Table::run,
+              "serve", ServingDemo::run));
 
   private Demo() {}
 
