@@ -3,6 +3,7 @@ package dev.borealis.jmh;
 import dev.borealis.backend.Backend;
 import dev.borealis.backend.BackendUnavailableException;
 import dev.borealis.jmh.cpu.CpuBench;
+import dev.borealis.jmh.report.CompareBench;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -29,9 +30,11 @@ public final class BenchMain {
   /**
    * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
-   * @param args {@code cpu} for every CPU kernel against the machine's limits; {@code serving} for
-   *     mixed batches against theirs; {@code first} for a small choice of at most two minutes; or
-   *     JMH's own arguments, of which the first is a pattern for the benchmarks' names
+   * @param args {@code quick}, {@code peers} or {@code full} for Borealis beside its peers, {@code
+   *     report} to write the report of the last such run anew; {@code cpu} for every CPU kernel
+   *     against the machine's limits; {@code serving} for mixed batches against theirs; {@code
+   *     first} for a small choice of at most two minutes; or JMH's own arguments, of which the
+   *     first is a pattern for the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -39,6 +42,10 @@ public final class BenchMain {
    */
   public static void main(String[] args)
       throws CommandLineOptionException, RunnerException, IOException, InterruptedException {
+    if (args.length == 1 && CompareBench.MODES.contains(args[0])) {
+      CompareBench.run(args[0]);
+      return;
+    }
     if (args.length == 1 && args[0].equals("cpu")) {
       CpuBench.run();
       return;
@@ -49,7 +56,8 @@ public final class BenchMain {
     }
     if (args.length == 0) {
       System.out.println(
-          "Expected `cpu`, `first`, `serving`, or JMH's arguments beginning with a pattern.");
+          "Expected `quick`, `peers`, `full`, `report`, `cpu`, `first`, `serving`, or JMH's arguments"
+              + " beginning with a pattern.");
       return;
     }
     Options options = args[0].equals("first") ? first() : fromCommandLine(args);

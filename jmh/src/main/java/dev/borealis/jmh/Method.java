@@ -5,13 +5,24 @@ import dev.borealis.adapter.AdapterSpec;
 /** The methods that are measured, each in the form its paper trains. */
 public enum Method {
   /** Linear. */
-  LORA,
+  LORA("LoRA"),
   /** Adaptive nonlinear layer with tanh and the SUM spline. */
-  AURORA,
+  AURORA("AuroRA"),
   /** SiLU. */
-  NORA,
+  NORA("NoRA"),
   /** Modulated Swish with a learnable β. */
-  NOLORA;
+  NOLORA("NoLoRA");
+
+  private final String title;
+
+  Method(String title) {
+    this.title = title;
+  }
+
+  /** {@return the name as in the papers} */
+  public String title() {
+    return title;
+  }
 
   /**
    * {@return the specification of a square layer without dropout}
@@ -20,12 +31,23 @@ public enum Method {
    * @param rank r
    */
   public AdapterSpec spec(int features, int rank) {
+    return spec(features, features, rank);
+  }
+
+  /**
+   * {@return the specification of a layer without dropout}
+   *
+   * @param in d_in
+   * @param out d_out
+   * @param rank r
+   */
+  public AdapterSpec spec(int in, int out, int rank) {
     AdapterSpec.Builder builder =
         switch (this) {
-          case LORA -> AdapterSpec.lora(features, features, rank);
-          case AURORA -> AdapterSpec.aurora(features, features, rank);
-          case NORA -> AdapterSpec.nora(features, features, rank);
-          case NOLORA -> AdapterSpec.noLora(features, features, rank);
+          case LORA -> AdapterSpec.lora(in, out, rank);
+          case AURORA -> AdapterSpec.aurora(in, out, rank);
+          case NORA -> AdapterSpec.nora(in, out, rank);
+          case NOLORA -> AdapterSpec.noLora(in, out, rank);
         };
     return builder.alpha(2.0 * rank).build();
   }

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** Keeps the calling thread on one processor, where the operating system lets us. */
-final class Affinity {
+public final class Affinity {
   private static final int MASK_BYTES = 128;
 
   private Affinity() {}
@@ -18,7 +18,7 @@ final class Affinity {
    * @param processor from 0
    * @return whether it worked
    */
-  static boolean pin(int processor) {
+  public static boolean pin(int processor) {
     try (Arena arena = Arena.ofConfined()) {
       Linker linker = Linker.nativeLinker();
       MemorySegment symbol = linker.defaultLookup().find("sched_setaffinity").orElse(null);

@@ -34,7 +34,8 @@ final class CpuRun {
    * @param args none
    */
   public static void main(String[] args) {
-    boolean pinned = Affinity.pin(0);
+    // Threads inherit the processors of who starts them: with helpers, nobody is pinned.
+    boolean pinned = Integer.getInteger("borealis.threads", 1) == 1 && Affinity.pin(0);
     System.out.println("backend " + backend() + (pinned ? ", caller pinned" : ", not pinned"));
     new CpuRun().run();
   }

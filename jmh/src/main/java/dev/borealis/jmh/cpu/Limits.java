@@ -8,7 +8,7 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * What the machine can do: plain loops on one thread, each as little work as its purpose allows.
  */
-final class Limits {
+public final class Limits {
   private static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = S.length();
   private static final long V = LANES * 4L;
@@ -16,7 +16,7 @@ final class Limits {
   private static final int PEAK_STEPS = 10_000;
 
   /** Flops of one call of {@link #peak}. */
-  static final double PEAK_FLOPS = 2.0 * 12 * LANES * PEAK_STEPS;
+  public static final double PEAK_FLOPS = 2.0 * 12 * LANES * PEAK_STEPS;
 
   // Results go here, or the compiler would drop the loops.
   @SuppressWarnings("UnusedVariable")
@@ -25,7 +25,7 @@ final class Limits {
   private Limits() {}
 
   /** Twelve independent chains of fused multiply-adds in registers. */
-  static void peak() {
+  public static void peak() {
     FloatVector m = FloatVector.broadcast(S, 0.5f);
     FloatVector a = m;
     FloatVector b = m;
@@ -62,7 +62,7 @@ final class Limits {
    *
    * @param x native memory, a multiple of four vectors long
    */
-  static void read(MemorySegment x) {
+  public static void read(MemorySegment x) {
     FloatVector a = FloatVector.zero(S);
     FloatVector b = a;
     FloatVector c = a;
@@ -81,7 +81,7 @@ final class Limits {
    *
    * @param y native memory, a multiple of a vector long
    */
-  static void update(MemorySegment y) {
+  public static void update(MemorySegment y) {
     FloatVector summand = FloatVector.broadcast(S, 1e-30f);
     for (long at = 0; at < y.byteSize(); at += V) {
       FloatVector.fromMemorySegment(S, y, at, O).add(summand).intoMemorySegment(y, at, O);

@@ -1,0 +1,79 @@
+package dev.borealis.jmh.report;
+
+import com.google.gson.Gson;
+import dev.borealis.jmh.compare.Borealis;
+import dev.borealis.jmh.compare.Choice;
+import dev.borealis.jmh.compare.Comparison;
+import dev.borealis.jmh.compare.Lines;
+import dev.borealis.jmh.compare.Run;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/** The comparison with the peers, from the measurement to the report. */
+public final class CompareBench {
+  /** What {@link #run} takes. */
+  public static final List<String> MODES = List.of("quick", "peers", "full", "report");
+
+  private static final Path MODULE = Path.of(System.getProperty("borealis.jmh", "jmh"));
+  private static final Path OUTPUT = MODULE.resolve("target/bench");
+  private static final Path LAST = OUTPUT.resolve("run.json");
+
+  private CompareBench() {}
+
+  /**
+   * Measures, writes {@code jmh/target/bench/run.json} and, in JMH's format, {@code jmh.json},
+   * writes the report (to {@code docs}; that of {@code quick} beside the JSON), and prints RATIO
+   * lines.
+   *
+   * @param mode one of {@link #MODES}
+   * @throws IOException if a process can't be started or a file not be read or written
+   * @throws InterruptedException if interrupted while waiting
+   * @throws IllegalStateException at the end, if a contender computed something else than the
+   *     oracle or Borealis allocated
+   */
+  public static void run(String mode) throws IOException, InterruptedException {
+    Run run;
+    if (mode.equals("report")) {
+      run = new Gson().fromJson(Files.readString(LAST), Run.class);
+    } else {
+      run = Comparison.run(Choice.valueOf(mode.toUpperCase(Locale.ROOT)), MODULE.resolve("shapes"));
+      Files.createDirectories(OUTPUT);
+      Files.writeString(LAST, new Gson().toJson(run));
+      Files.writeString(OUTPUT.resolve("jmh.json"), JmhJson.of(run));
+    }
+    Path docs = run.mode().equals("quick") ? OUTPUT : MODULE.resolveSibling("docs");
+    System.out.println("Report: " + Report.write(run, docs));
+    System.out.println();
+    for (Goal goal : Goal.of(run.results())) {
+      System.out.println(
+          (goal.holds() ? "holds: " : "doesn't hold: ") + goal.what() + ": " + goal.reached());
+    }
+    System.out.println();
+    System.out.print(Lines.ratios(run.results()));
+    check(run);
+  }
+
+  private static void check(Run run) {
+    StringBuilder wrong = new StringBuilder();
+    run.results()
+        .forEach(result -> {
+          String id = result.measured().id();
+          result.notes().forEach(note -> wrong.append(id).append(": ").append(note).append('\n'));
+          result
+              .timing(Borealis.NAME)
+              .filter(timing -> timing.bytesPerCall() > 0)
+              .ifPresent(timing ->
+                  wrong
+                      .append(id)
+                      .append(": allocates ")
+                      .append(timing.bytesPerCall())
+                      .append(" B a call\n"));
+        });
+    if (!wrong.isEmpty()) {
+      throw new IllegalStateException("the report is written, but:\n" + wrong);
+    }
+  }
+}
