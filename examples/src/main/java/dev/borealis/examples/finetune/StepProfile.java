@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,21 +15,24 @@ import jdk.jfr.consumer.RecordedStackTrace;
 import jdk.jfr.consumer.RecordingFile;
 
 /**
- * Where training steps spend their time, by the JDK's sampling profiler over all threads. Shares,
- * which a busy machine hardly changes, and no times, which it does.
+ * Where training steps spend their processor time, by the JDK's sampling profiler (JEP 509, on
+ * Linux only) over all threads. Shares, which a busy machine hardly changes, and no times, which it
+ * does.
  *
  * @param adapter which was trained
+ * @param threads of kernels and of all else
  * @param steps how many were sampled
  * @param samples number of samples
  * @param shares of the samples, by part of the step
  */
-public record StepProfile(String adapter, int steps, long samples, Map<String, Double> shares) {
+public record StepProfile(
+    String adapter, int threads, int steps, long samples, Map<String, Double> shares) {
   static final String FILE = "profile.json";
 
   private static final int WARM_UP = 60;
   private static final int STEPS = 60;
-  private static final Duration PERIOD = Duration.ofMillis(10);
-  private static final String EVENT = "jdk.ExecutionSample";
+  private static final String PERIOD = "10ms";
+  private static final String EVENT = "jdk.CPUTimeSample";
 
   /** Classes that tell the part, the innermost in a stack. */
   private static final Map<String, String> PARTS =
@@ -49,20 +51,21 @@ public record StepProfile(String adapter, int steps, long samples, Map<String, D
 
   /** Trains some steps with the given options, then samples some more. */
   public static void run() {
-    Threads.limit();
+    int threads = Threads.limit();
     Options options = Options.read();
     try (Workbench bench = Workbench.open();
         TrainingRun training = new TrainingRun(bench, options, options.seeds().getFirst())) {
       training.steps(WARM_UP);
       Path file = Files.createTempFile("steps", ".jfr");
       try (Recording recording = new Recording()) {
-        recording.enable(EVENT).withPeriod(PERIOD);
+        recording.enable(EVENT).with("throttle", PERIOD);
         recording.start();
         training.steps(STEPS);
         recording.stop();
         recording.dump(file);
       }
-      StepProfile profile = of(file, options.kind().title() + " r = " + options.kind().rank());
+      String adapter = options.kind().title() + " r = " + options.kind().rank();
+      StepProfile profile = of(file, adapter, threads);
       Files.delete(file);
       JsonFiles.write(options.out().resolve(FILE), profile);
       profile
@@ -73,7 +76,7 @@ public record StepProfile(String adapter, int steps, long samples, Map<String, D
     }
   }
 
-  private static StepProfile of(Path file, String adapter) throws IOException {
+  private static StepProfile of(Path file, String adapter, int threads) throws IOException {
     Map<String, Integer> counts = new LinkedHashMap<>();
     long samples = 0;
     for (RecordedEvent event : RecordingFile.readAllEvents(file)) {
@@ -88,7 +91,7 @@ public record StepProfile(String adapter, int steps, long samples, Map<String, D
     counts.entrySet().stream()
         .sorted(Map.Entry.<String, Integer>comparingByValue().reversed())
         .forEach(entry -> shares.put(entry.getKey(), entry.getValue() / all));
-    return new StepProfile(adapter, STEPS, samples, shares);
+    return new StepProfile(adapter, threads, STEPS, samples, shares);
   }
 
   private static String part(List<RecordedFrame> frames) {
