@@ -95,6 +95,19 @@ struct Forward {
   Product up;
 };
 
+// Rows of one adapter in a batch of several. Shares of Z, and U, are the group's own, from its first
+// row; rows of X and Y are those that `rows` names.
+struct Group {
+  Forward forward;
+  const int32_t* rows;
+};
+
+// Rows of all groups: every block takes a tile, the group and its first row.
+struct Batch {
+  const Group* groups;
+  const int32_t* tiles;  // [.., 2]
+};
+
 // out (+)= factor * gain * sum over the partials, in their order.
 struct Reduction {
   const float* partial;  // [count, .., ldP]
@@ -145,13 +158,29 @@ struct GainGradient {
   float reserved;
 };
 
+// A matrix of weights as the products take it: F32, perhaps transposed, perhaps with a gain.
+struct Pack {
+  const void* in;     // [rows, ldIn], typed
+  const float* gain;  // [rows], or null
+  float* out;         // [rows, ldOut], or its transpose; zeros in the padding stay
+  int64_t ldIn;
+  int64_t ldOut;
+  int32_t rows;
+  int32_t columns;
+  int32_t transposed;
+  int32_t reserved;
+};
+
 // One tensor's step of AdamW.
 struct AdamW {
-  float* w;
-  const float* g;
-  float* m;
-  float* v;
-  int64_t count;
+  float* w;          // [.., ldW]
+  const float* g;    // [.., ldG]
+  float* m;          // dense
+  float* v;          // dense
+  int64_t count;     // elements
+  int64_t columns;
+  int64_t ldW;
+  int64_t ldG;
   double beta1;
   double beta2;
   double epsilon;

@@ -69,15 +69,14 @@ DEVICE void up(const Forward& p) {
 
 // 32 rows and 32 columns of C from `split` columns of D, as a share; or, without shares, finished and
 // typed: a base layer.
-template <class T>
-DEVICE void contractTile(const Product& p) {
+template <class T, class Row = OwnRow>
+DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   SHARED_MEMORY(shared);
   int j0 = 32 * static_cast<int>(blockIdx.x);
-  int row0 = ROWS * static_cast<int>(blockIdx.y);
   int first = p.split * static_cast<int>(blockIdx.z);
   float c[2][4][4] = {};
   contract<T, 2, 4>(
-      p, row0, j0, first + 32 * warpId(), least(first + p.split, p.k), 32 * WARPS, c);
+      p, row0, j0, first + 32 * warpId(), least(first + p.split, p.k), 32 * WARPS, c, rowOf);
   sumOverWarps(shared, c, [&](int row, int column, float sum) {
     int64_t n = row0 + row;
     int j = j0 + column;
@@ -101,14 +100,13 @@ DEVICE void contractTile(const Product& p) {
   });
 }
 
-// Y or dX: 64 rows, 256 columns.
-template <class T>
-DEVICE void expandTile(const Product& p) {
-  int row0 = 64 * static_cast<int>(blockIdx.y);
+// Y or dX: 16 MT rows, 256 columns.
+template <class T, int MT, bool MASKED, class Row = OwnRow>
+DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
   int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
   if (k0 < p.k) {
     const float* u = p.u + row0 * p.ldU;
-    expand<T, 4, true>(p, u, p.ldU, least(64, p.n - row0), row0, k0);
+    expand<T, MT, MASKED>(p, u, p.ldU, least(16 * MT, p.n - row0), row0, k0, rowOf);
   }
 }
 
@@ -167,10 +165,9 @@ DEVICE void backwardUp(const BackwardUp& p) {
 }
 
 // Shares of Z, or Z itself, to U in memory.
-DEVICE void phiForwardTile(const Phi& p) {
+DEVICE void phiForwardTile(const Phi& p, int64_t row0) {
   SHARED_MEMORY(shared);
   int ldz = static_cast<int>(p.ldZ);
-  int64_t row0 = PHI_ROWS * static_cast<int64_t>(blockIdx.x);
   int rows = least(PHI_ROWS, static_cast<int>(p.n - row0));
   float* t = shared + PHI_ROWS * ldz;
   loadZ(p, row0, rows, shared, ldz, true);
@@ -178,6 +175,37 @@ DEVICE void phiForwardTile(const Phi& p) {
   PhiTile tile = {shared, t, t + (p.kind == AURORA ? PHI_ROWS * p.r : 0), ldz, rows};
   preparePhi(p, tile);
   phiForward(p, tile, row0, p.u + row0 * p.ldU, p.ldU);
+}
+
+// The three steps of a forward call for rows of several adapters. The grid is that of the largest
+// group's call: blocks that their own group has no work for end at once.
+struct BatchTile {
+  const Group& group;
+  int row0;
+
+  DEVICE BatchTile(const Batch& p, unsigned tile)
+      : group(p.groups[p.tiles[2 * tile]]), row0(p.tiles[2 * tile + 1]) {}
+};
+
+template <class T>
+DEVICE void batchContract(const Batch& p) {
+  BatchTile tile(p, blockIdx.y);
+  const Product& down = tile.group.forward.down;
+  if (32 * static_cast<int>(blockIdx.x) < down.r
+      && static_cast<int64_t>(blockIdx.z) * down.split < down.k) {
+    contractTile<T>(down, tile.row0, ListedRow{tile.group.rows});
+  }
+}
+
+DEVICE void batchPhi(const Batch& p) {
+  BatchTile tile(p, blockIdx.x);
+  phiForwardTile(tile.group.forward.phi, tile.row0);
+}
+
+template <class T>
+DEVICE void batchExpand(const Batch& p) {
+  BatchTile tile(p, blockIdx.y);
+  expandTile<T, 2, false>(tile.group.forward.up, tile.row0, ListedRow{tile.group.rows});
 }
 
 // Z and shares of dU to dZ, and what the gradients of phi's own parameters are sums of.
@@ -344,23 +372,38 @@ DEVICE void gainColumns(const GainGradient& p) {
   p.out[column] = p.accumulate ? p.out[column] + total : total;
 }
 
+template <class T>
+DEVICE void packColumns(const Pack& p) {
+  int64_t row = blockIdx.x;
+  int column = THREADS * static_cast<int>(blockIdx.y) + static_cast<int>(threadIdx.x);
+  if (column >= p.columns) {
+    return;
+  }
+  float value = T::get(static_cast<const typename T::Storage*>(p.in) + row * p.ldIn + column);
+  value = p.gain != nullptr ? p.gain[row] * value : value;
+  p.out[p.transposed ? column * p.ldOut + row : row * p.ldOut + column] = value;
+}
+
 // In double, each result rounded once: the bits of the CPU's AdamW.
 DEVICE void adamWElement(const AdamW& p) {
   int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= p.count) {
     return;
   }
-  double g = p.g[i];
+  int64_t row = i / p.columns;
+  int64_t column = i - row * p.columns;
+  float* w = p.w + row * p.ldW + column;
+  double g = p.g[row * p.ldG + column];
   double m = p.m[i];
   double v = p.v[i];
   // Written out, so that no compiler fuses a multiplication with an addition.
   m = __dadd_rn(m, __dmul_rn(1.0 - p.beta1, g - m));
   v = __dadd_rn(__dmul_rn(p.beta2, v), __dmul_rn(__dmul_rn(1.0 - p.beta2, g), g));
   double direction = m / (sqrt(v) / p.rootCorrection + p.epsilon);
-  double kept = __dmul_rn(p.keep, static_cast<double>(p.w[i]));
+  double kept = __dmul_rn(p.keep, static_cast<double>(*w));
   p.m[i] = static_cast<float>(m);
   p.v[i] = static_cast<float>(v);
-  p.w[i] = static_cast<float>(__dsub_rn(kept, __dmul_rn(p.stepSize, direction)));
+  *w = static_cast<float>(__dsub_rn(kept, __dmul_rn(p.stepSize, direction)));
 }
 
 }  // namespace borealis
@@ -372,14 +415,21 @@ using namespace borealis;
   KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
   KERNEL(borealis_forward_##type##_32, Forward, THREADS, 1) { forward<T, 4>(p); }             \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
-  KERNEL(borealis_contract_##type, Product, THREADS, 2) { contractTile<T>(p); }               \
-  KERNEL(borealis_expand_##type, Product, THREADS, 2) { expandTile<T>(p); }                   \
+  KERNEL(borealis_contract_##type, Product, THREADS, 2) {                                     \
+    contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                  \
+  }                                                                                           \
+  KERNEL(borealis_expand_##type, Product, THREADS, 2) {                                       \
+    expandTile<T, 4, true>(p, 64 * static_cast<int>(blockIdx.y));                                \
+  }                                                                                           \
+  KERNEL(borealis_batch_contract_##type, Batch, THREADS, 2) { batchContract<T>(p); }          \
+  KERNEL(borealis_batch_expand_##type, Batch, THREADS, 2) { batchExpand<T>(p); }              \
   KERNEL(borealis_outer_##type##_16, Product, THREADS, 2) {                                   \
     outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                             \
   }                                                                                           \
   KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                   \
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
   }                                                                                           \
+  KERNEL(borealis_pack_##type, Pack, THREADS, 2) { packColumns<T>(p); }                       \
   KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, 2) { backwardUp<T, 1>(p); }   \
   KERNEL(borealis_backward_up_##type##_32, BackwardUp, THREADS, 1) { backwardUp<T, 2>(p); }
 
@@ -390,7 +440,10 @@ KERNELS_OF_TYPE(F16, f16)
 KERNEL(borealis_outer_spline, SplineOuter, THREADS, 2) {
   outerTile<FullSpline, 1>(p.product, FullSpline{p.product, p.source});
 }
-KERNEL(borealis_phi_forward, Phi, THREADS, 2) { phiForwardTile(p); }
+KERNEL(borealis_phi_forward, Phi, THREADS, 2) {
+  phiForwardTile(p, PHI_ROWS * static_cast<int64_t>(blockIdx.x));
+}
+KERNEL(borealis_batch_phi, Batch, THREADS, 2) { batchPhi(p); }
 KERNEL(borealis_phi_backward, Phi, THREADS, 2) { phiBackwardTile(p); }
 KERNEL(borealis_column_sums, ColumnSums, THREADS, 2) { columnSumsTile(p); }
 KERNEL(borealis_reduce, Reduction, THREADS, 2) { reduceColumns(p); }

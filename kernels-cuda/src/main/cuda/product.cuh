@@ -65,12 +65,23 @@ DEVICE void multiplyAdd(
   mma(c, highA, highB);
 }
 
+// Which row of a streamed matrix a row of a call is: itself, or one of a list.
+struct OwnRow {
+  DEVICE int64_t operator()(int64_t row) const { return row; }
+};
+
+struct ListedRow {
+  const int32_t* rows;
+  DEVICE int64_t operator()(int64_t row) const { return rows[row]; }
+};
+
 // Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
 // below last contribute, 32 at a time. Fragment (m, j) is C's rows 16m + g, + 8, columns
 // 8j + 2t, + 1.
-template <class T, int MT, int NT>
+template <class T, int MT, int NT, class Row = OwnRow>
 DEVICE void contract(
-    const Product& p, int row0, int j0, int first, int last, int stride, float (&c)[MT][NT][4]) {
+    const Product& p, int row0, int j0, int first, int last, int stride, float (&c)[MT][NT][4],
+    Row rowOf = {}) {
   const auto* d = static_cast<const typename T::Storage*>(p.d);
   const int g = laneId() >> 2;
   const int t = laneId() & 3;
@@ -82,7 +93,7 @@ DEVICE void contract(
       for (int half = 0; half < 2; half++) {
         int row = row0 + 16 * m + 8 * half + g;
         if (row < p.n) {
-          loadRuns<T>(d + row * p.ldD, k0, t, 4, p.k, p.vectorD, value[m][half]);
+          loadRuns<T>(d + rowOf(row) * p.ldD, k0, t, 4, p.k, p.vectorD, value[m][half]);
           if (p.mask.on) {
             maskRuns<T>(p.mask, row, k0, t, 4, p.k, value[m][half]);
           }
@@ -163,8 +174,9 @@ DEVICE void sumOverWarps(float* shared, const float (&c)[MT][NT][4], Sink sink) 
 
 // Computes 16 MT rows from row0 and 32 columns from k0 of Y and puts them out. `u` is the row tile's
 // own, in shared or global memory; rows from `rows` on are not read. MASKED: p.mask may be on.
-template <class T, int MT, bool MASKED>
-DEVICE void expand(const Product& p, const float* u, int64_t ldU, int rows, int row0, int k0) {
+template <class T, int MT, bool MASKED, class Row = OwnRow>
+DEVICE void expand(
+    const Product& p, const float* u, int64_t ldU, int rows, int row0, int k0, Row rowOf = {}) {
   const int g = laneId() >> 2;
   const int t = laneId() & 3;
   float c[MT][4][4] = {};
@@ -226,11 +238,12 @@ DEVICE void expand(const Product& p, const float* u, int64_t ldU, int rows, int 
         // BF16's order: the eight are neighbours, whatever their type.
         maskRuns<BF16>(p.mask, row, k0, t, 4, p.k, value);
       }
+      int64_t at = rowOf(row) * p.ldOut;
       if (T::EXACT && p.outF32) {
-        update8<F32>(static_cast<float*>(p.out) + row * p.ldOut, column, p.k, p.vectorOut,
+        update8<F32>(static_cast<float*>(p.out) + at, column, p.k, p.vectorOut,
             p.accumulate, value);
       } else {
-        update8<T>(static_cast<typename T::Storage*>(p.out) + row * p.ldOut, column, p.k,
+        update8<T>(static_cast<typename T::Storage*>(p.out) + at, column, p.k,
             p.vectorOut, p.accumulate, value);
       }
     }

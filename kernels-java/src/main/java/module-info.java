@@ -8,6 +8,7 @@ module dev.borealis.kernels {
   exports dev.borealis.tensor;
   exports dev.borealis.adapter;
   exports dev.borealis.backend;
+  exports dev.borealis.device;
   exports dev.borealis.io;
   exports dev.borealis.merge;
   exports dev.borealis.optim;

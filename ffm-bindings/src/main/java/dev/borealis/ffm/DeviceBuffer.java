@@ -21,9 +21,12 @@ public final class DeviceBuffer extends Resource {
   private final long address;
   private final long byteSize;
   private final @Nullable Stream allocator;
+  private final boolean owned;
 
-  private DeviceBuffer(Context context, long address, long byteSize, @Nullable Stream allocator) {
+  private DeviceBuffer(
+      Context context, long address, long byteSize, @Nullable Stream allocator, boolean owned) {
     super(context);
+    this.owned = owned;
     this.address = address;
     this.byteSize = byteSize;
     this.allocator = allocator;
@@ -47,7 +50,7 @@ public final class DeviceBuffer extends Resource {
         allocate(
             "cuMemAlloc_v2(" + byteSize + " bytes)",
             out -> CudaDriver.cuMemAlloc_v2(out, byteSize));
-    return register(new DeviceBuffer(context, address, byteSize, null));
+    return register(new DeviceBuffer(context, address, byteSize, null, true));
   }
 
   /**
@@ -68,7 +71,22 @@ public final class DeviceBuffer extends Resource {
         allocate(
             "cuMemAllocAsync(" + byteSize + " bytes)",
             out -> CudaDriver.cuMemAllocAsync(out, byteSize, stream.handle()));
-    return register(new DeviceBuffer(stream.context(), address, byteSize, stream));
+    return register(new DeviceBuffer(stream.context(), address, byteSize, stream, true));
+  }
+
+  /**
+   * Returns a view of device memory that is someone else's, such as a part of another buffer: for
+   * copies and fills. Closing it releases nothing, and its context doesn't close it.
+   *
+   * @param context the context that the memory is of
+   * @param address of the first byte; nobody checks what is there
+   * @param byteSize 1 or more
+   * @return the view
+   * @throws IllegalArgumentException if the size isn't positive
+   */
+  public static DeviceBuffer borrow(Context context, long address, long byteSize) {
+    requirePositive(byteSize);
+    return new DeviceBuffer(context, address, byteSize, null, false);
   }
 
   /**
@@ -206,6 +224,9 @@ public final class DeviceBuffer extends Resource {
 
   @Override
   void release() {
+    if (!owned) {
+      return;
+    }
     if (allocator != null && allocator.isOpen()) {
       Driver.check(CudaDriver.cuMemFreeAsync(address, allocator.handle()), "cuMemFreeAsync");
     } else {

@@ -109,6 +109,18 @@ class HandlesTest {
   }
 
   @Test
+  void borrowedMemoryIsNotReleased() {
+    Stream stream = Stream.create(context());
+    DeviceBuffer whole = DeviceBuffer.allocate(context(), 16);
+    DeviceBuffer part = DeviceBuffer.borrow(context(), whole.address() + 4, 8);
+    part.fill(0, 8, (byte) 1, stream);
+    assertThrows(IndexOutOfBoundsException.class, () -> part.fill(1, 8, (byte) 1, stream));
+    part.close();
+    whole.fill(0, 16, (byte) 2, stream);
+    whole.close();
+  }
+
+  @Test
   void twoContextsOfADeviceShareItButNotTheirHandles() {
     try (Context other = Context.primary(Device.of(0))) {
       Stream stream = Stream.create(context());

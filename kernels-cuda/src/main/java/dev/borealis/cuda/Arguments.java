@@ -51,11 +51,7 @@ final class Arguments {
   private static final long COLUMN_SUMS_GRID_MIN = Structs.offset(Structs.COLUMN_SUMS, "gridMin");
 
   /** Down, φ, up. */
-  final MemorySegment forward;
-
-  final ProductArguments down;
-  final PhiArguments phi;
-  final ProductArguments up;
+  final ForwardArguments forward;
 
   /** The first pass of the backward. */
   final MemorySegment backwardUp;
@@ -76,9 +72,9 @@ final class Arguments {
   final MemorySegment splineOuter;
   final ProductArguments splineProduct;
 
-  private final MemorySegment downAlone;
-  private final MemorySegment forwardPhiAlone;
-  private final MemorySegment upAlone;
+  /** Packing of weights. */
+  final PackArguments pack;
+
   private final MemorySegment contractAlone;
   private final MemorySegment reduction;
   private final MemorySegment columnSums;
@@ -86,13 +82,7 @@ final class Arguments {
   private final MemorySegment splineSource;
 
   Arguments(Arena arena) {
-    forward = arena.allocate(Structs.FORWARD);
-    downAlone = slice(forward, Structs.FORWARD, "down", Structs.PRODUCT);
-    forwardPhiAlone = slice(forward, Structs.FORWARD, "phi", Structs.PHI);
-    upAlone = slice(forward, Structs.FORWARD, "up", Structs.PRODUCT);
-    down = new ProductArguments(downAlone);
-    phi = new PhiArguments(forwardPhiAlone);
-    up = new ProductArguments(upAlone);
+    forward = new ForwardArguments(arena.allocate(Structs.FORWARD));
     backwardUp = arena.allocate(Structs.BACKWARD_UP);
     contractAlone = slice(backwardUp, Structs.BACKWARD_UP, "contract", Structs.PRODUCT);
     contract = new ProductArguments(contractAlone);
@@ -108,19 +98,7 @@ final class Arguments {
     reduction = arena.allocate(Structs.REDUCTION);
     columnSums = arena.allocate(Structs.COLUMN_SUMS);
     gainGradient = arena.allocate(Structs.GAIN_GRADIENT);
-  }
-
-  /** The members of {@link #forward} on their own. */
-  MemorySegment downAlone() {
-    return downAlone;
-  }
-
-  MemorySegment forwardPhiAlone() {
-    return forwardPhiAlone;
-  }
-
-  MemorySegment upAlone() {
-    return upAlone;
+    pack = new PackArguments(arena.allocate(Structs.PACK));
   }
 
   /** The product of {@link #backwardUp} that gives dU, on its own. */

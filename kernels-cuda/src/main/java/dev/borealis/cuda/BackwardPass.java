@@ -9,7 +9,6 @@ import dev.borealis.adapter.SplineGrid;
 import dev.borealis.adapter.SplineMode;
 import dev.borealis.adapter.Update;
 import dev.borealis.tensor.DType;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +16,11 @@ import org.jspecify.annotations.Nullable;
  * the driver. Every gradient is a sum of shares in a fixed order.
  */
 final class BackwardPass {
+  /** Where gradients go: dense F32 on the device. */
+  interface GradientAddresses {
+    long of(Parameter parameter);
+  }
+
   private static final int WARPS = 8;
   private static final int ROWS = 32;
 
@@ -33,13 +37,13 @@ final class BackwardPass {
    * Computes the gradients of n ≥ 0 tokens.
    *
    * @param dX null if not wanted
-   * @param gradients by parameter, dense F32; null if not wanted
+   * @param gradients null if not wanted
    */
   void run(
       DeviceMatrix x,
       DeviceMatrix dY,
       @Nullable DeviceMatrix dX,
-      @Nullable Map<Parameter, Staging> gradients,
+      @Nullable GradientAddresses gradients,
       long n,
       Packed down,
       @Nullable StaticForm staticForm,
@@ -82,7 +86,7 @@ final class BackwardPass {
       }
       Shares shares = shares(n, spec.downRank(), spec.inFeatures(), scratch);
       float factor = DropoutArguments.inputFactor(spec, true);
-      long dA = address(gradients, Parameter.A);
+      long dA = gradients.of(Parameter.A);
       if (staticForm == null) {
         reduce(
             shares,
@@ -153,14 +157,14 @@ final class BackwardPass {
       long n,
       DeviceWeights weights,
       float scale,
-      Map<Parameter, Staging> gradients,
+      GradientAddresses gradients,
       boolean accumulate,
       CudaScratch scratch) {
     int out = spec.outFeatures();
     int rank = spec.rank();
     Shares shares = shares(n, rank, out, scratch);
     long gain = weights.address(Parameter.GAIN);
-    long dB = address(gradients, Parameter.B);
+    long dB = gradients.of(Parameter.B);
     reduce(shares, gain, scale, dB, rank, rank, out, true, accumulate, scratch);
     if (gain != 0) {
       scratch.launches.run(
@@ -170,14 +174,14 @@ final class BackwardPass {
           1,
           0,
           scratch.arguments.gainGradient(
-              shares, weights.upPlain(), scale, address(gradients, Parameter.GAIN), accumulate));
+              shares, weights.upPlain(), scale, gradients.of(Parameter.GAIN), accumulate));
     }
     if (spec.parameters().contains(Parameter.B_BIAS)) {
       reduce(
           columnShares(n, out, scratch),
           0,
           1,
-          address(gradients, Parameter.B_BIAS),
+          gradients.of(Parameter.B_BIAS),
           out,
           1,
           out,
@@ -307,42 +311,28 @@ final class BackwardPass {
             shares, gain, factor, out, ldOut, rows, columns, transposed, accumulate));
   }
 
-  private static long address(Map<Parameter, Staging> gradients, Parameter parameter) {
-    Staging staging = gradients.get(parameter);
-    if (staging == null) {
-      throw new IllegalStateException("no room for the gradient of " + parameter.tensorName());
-    }
-    return staging.on(DType.F32).address();
-  }
-
   /** Gradients of φ's parameters, v and a from the terms that {@link #phiBackward} left. */
   private void parameterSums(
       PhiWeights phi,
       long n,
       long z,
-      Map<Parameter, Staging> gradients,
+      GradientAddresses gradients,
       boolean accumulate,
       CudaScratch scratch) {
     int rank = spec.rank();
     if (phi.v() != 0) {
       sumColumns(
-          scratch.dvTerms,
-          phi.ldU(),
-          n,
-          rank,
-          address(gradients, Parameter.V),
-          accumulate,
-          scratch);
+          scratch.dvTerms, phi.ldU(), n, rank, gradients.of(Parameter.V), accumulate, scratch);
     }
     if (!spec.staticForm() && spec.parameters().contains(Parameter.A_BIAS)) {
-      long da = address(gradients, Parameter.A_BIAS);
+      long da = gradients.of(Parameter.A_BIAS);
       sumColumns(scratch.dz, phi.ldZ(), n, phi.downRank(), da, accumulate, scratch);
     }
     switch (phi.nonlinearity()) {
       case Nonlinearity.Pointwise p -> {}
       case Nonlinearity.SwiGlu s -> {}
       case Nonlinearity.Swish s -> {
-        long dBeta = address(gradients, Parameter.BETA);
+        long dBeta = gradients.of(Parameter.BETA);
         sumColumns(scratch.dBetaTerms, phi.ldU(), n, rank, dBeta, accumulate, scratch);
       }
       case Nonlinearity.Mixer m ->
@@ -351,7 +341,7 @@ final class BackwardPass {
               new DeviceMatrix(z, phi.ldZ(), DType.F32),
               n,
               rank,
-              address(gradients, Parameter.MIXER),
+              gradients.of(Parameter.MIXER),
               accumulate,
               scratch);
       case Nonlinearity.Aurora a -> {
@@ -361,7 +351,7 @@ final class BackwardPass {
               new DeviceMatrix(scratch.t, phi.ldU(), DType.F32),
               n,
               rank,
-              address(gradients, Parameter.H),
+              gradients.of(Parameter.H),
               accumulate,
               scratch);
         }
@@ -388,12 +378,12 @@ final class BackwardPass {
       SplineGrid grid,
       long n,
       long z,
-      Map<Parameter, Staging> gradients,
+      GradientAddresses gradients,
       boolean accumulate,
       CudaScratch scratch) {
     int bases = grid.bases();
     int rank = spec.rank();
-    long out = address(gradients, Parameter.SPLINE);
+    long out = gradients.of(Parameter.SPLINE);
     switch (mode) {
       case SUM ->
           matrix(
@@ -487,7 +477,7 @@ final class BackwardPass {
       float factor,
       long dA,
       DeviceWeights weights,
-      Map<Parameter, Staging> gradients,
+      GradientAddresses gradients,
       boolean accumulate,
       CudaScratch scratch) {
     PhiWeights phi = weights.columnPhi();

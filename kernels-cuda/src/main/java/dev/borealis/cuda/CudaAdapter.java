@@ -7,13 +7,18 @@ import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.CallOptions;
 import dev.borealis.adapter.GradientOptions;
 import dev.borealis.adapter.Mode;
-import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
+import dev.borealis.device.DeviceStream;
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
-/** An adapter on the device, for host tensors: copies in, the launches, copies out, one wait. */
+/**
+ * An adapter on the device. With a workspace for a stream a call is its launches and nothing else;
+ * with another one it takes host tensors: copies in, the launches, copies out, one wait.
+ */
 final class CudaAdapter implements AdapterKernel {
   private final CudaEngine engine;
   private final AdapterSpec spec;
@@ -25,15 +30,37 @@ final class CudaAdapter implements AdapterKernel {
   CudaAdapter(CudaEngine engine, AdapterWeights weights) {
     this.engine = engine;
     this.spec = weights.spec();
-    this.weights = new DeviceWeights(engine, weights);
-    try {
-      this.staticForm = spec.staticForm() ? new StaticForm(engine, spec, this.weights) : null;
-    } catch (RuntimeException e) {
-      this.weights.close();
-      throw e;
+    try (CudaQueue queue = new CudaQueue(engine)) {
+      this.weights = new DeviceWeights(engine, weights, queue);
+      try {
+        this.staticForm =
+            spec.staticForm() ? new StaticForm(engine, spec, this.weights, queue) : null;
+        queue.synchronize();
+      } catch (RuntimeException e) {
+        this.weights.close();
+        throw e;
+      }
     }
     this.forwardPass = new ForwardPass(spec, engine.fusedTokens());
     this.backwardPass = new BackwardPass(spec);
+  }
+
+  boolean isOf(CudaEngine other) {
+    return engine == other;
+  }
+
+  AdapterSpec spec() {
+    return spec;
+  }
+
+  PhiWeights callPhi() {
+    return weights.callPhi();
+  }
+
+  /** Writes a call of some rows as inference, but for the shares of Z. */
+  void begin(
+      ForwardArguments forward, DeviceMatrix x, DeviceMatrix y, long n, float scale, long u) {
+    forward.begin(x, y, n, down(), weights, scale, true, u);
   }
 
   private Packed down() {
@@ -41,8 +68,19 @@ final class CudaAdapter implements AdapterKernel {
   }
 
   @Override
+  public Location location() {
+    return engine.location();
+  }
+
+  @Override
   public Scratch allocate(int maxTokens, Mode mode, Arena arena) {
-    return new CudaScratch(engine, spec, weights.columnPhi(), maxTokens, mode, arena);
+    return new CudaScratch(engine, spec, weights.columnPhi(), maxTokens, mode, null, arena);
+  }
+
+  @Override
+  public Scratch allocate(int maxTokens, Mode mode, DeviceStream stream, Arena arena) {
+    return new CudaScratch(
+        engine, spec, weights.columnPhi(), maxTokens, mode, CudaQueue.of(stream), arena);
   }
 
   @Override
@@ -51,14 +89,24 @@ final class CudaAdapter implements AdapterKernel {
       return;
     }
     CudaScratch s = (CudaScratch) scratch;
-    s.x.upload(x);
-    if (options.output() == Update.ACCUMULATE) {
-      s.y.upload(y);
+    HostTensors host = s.host;
+    if (host == null) {
+      forward(DeviceMatrix.of(x), DeviceMatrix.of(y), x.rows(), options, s);
+      return;
     }
-    forwardPass.run(s.x.on(x.dtype()), s.y.on(y.dtype()), x.rows(), down(), weights, options, s);
-    s.y.download(y);
+    host.x.upload(x);
+    if (options.output() == Update.ACCUMULATE) {
+      host.y.upload(y);
+    }
+    forward(host.x.on(x.dtype()), host.y.on(y.dtype()), x.rows(), options, s);
+    host.y.download(y);
     s.launches.stream().synchronize();
-    s.y.finish(y);
+    host.y.finish(y);
+  }
+
+  private void forward(
+      DeviceMatrix x, DeviceMatrix y, long n, CallOptions options, CudaScratch scratch) {
+    forwardPass.run(x, y, n, down(), weights, options, scratch);
   }
 
   @Override
@@ -71,56 +119,98 @@ final class CudaAdapter implements AdapterKernel {
       GradientOptions options,
       Scratch scratch) {
     CudaScratch s = (CudaScratch) scratch;
-    boolean any = x.rows() > 0;
-    if (any) {
-      s.y.upload(dY);
-      if (gradients != null) {
-        s.x.upload(x);
-      }
-      if (dX != null && options.input() == Update.ACCUMULATE) {
-        s.dX.upload(dX);
-      }
+    HostTensors host = s.host;
+    if (host != null) {
+      backward(host, x, dY, dX, gradients, forward, options, s);
+      return;
     }
-    if (gradients != null && options.parameters() == Update.ACCUMULATE) {
-      s.gradients.forEach((parameter, staging) -> staging.upload(gradients.get(parameter)));
-    }
-    backwardPass.run(
-        s.x.on(x.dtype()),
-        s.y.on(dY.dtype()),
-        any && dX != null ? s.dX.on(dX.dtype()) : null,
-        gradients == null ? null : s.gradients,
+    backward(
+        DeviceMatrix.of(x),
+        DeviceMatrix.of(dY),
+        dX == null || x.rows() == 0 ? null : DeviceMatrix.of(dX),
+        gradients == null ? null : p -> gradients.get(p).deviceAddress(),
         x.rows(),
-        down(),
-        staticForm,
-        weights,
         forward,
         options,
         s);
-    if (any && dX != null) {
-      s.dX.download(dX);
-    }
-    if (gradients != null) {
-      s.gradients.forEach((parameter, staging) -> staging.download(gradients.get(parameter)));
-    }
-    s.launches.stream().synchronize();
-    if (any && dX != null) {
-      s.dX.finish(dX);
-    }
-    if (gradients != null) {
-      for (Parameter parameter : spec.parameters()) {
-        Staging staging = s.gradients.get(parameter);
-        if (staging != null) {
-          staging.finish(gradients.get(parameter));
-        }
+  }
+
+  private void backward(
+      DeviceMatrix x,
+      DeviceMatrix dY,
+      @Nullable DeviceMatrix dX,
+      BackwardPass.@Nullable GradientAddresses gradients,
+      long n,
+      CallOptions forward,
+      GradientOptions options,
+      CudaScratch scratch) {
+    backwardPass.run(
+        x, dY, dX, gradients, n, down(), staticForm, weights, forward, options, scratch);
+  }
+
+  /** With host tensors: copies in, the launches, copies out, one wait. */
+  private void backward(
+      HostTensors host,
+      Tensor x,
+      Tensor dY,
+      @Nullable Tensor dX,
+      @Nullable AdapterGradients gradients,
+      CallOptions forward,
+      GradientOptions options,
+      CudaScratch scratch) {
+    boolean any = x.rows() > 0;
+    if (any) {
+      host.y.upload(dY);
+      if (gradients != null) {
+        host.x.upload(x);
       }
+      if (dX != null && options.input() == Update.ACCUMULATE) {
+        host.dX.upload(dX);
+      }
+    }
+    if (gradients != null && options.parameters() == Update.ACCUMULATE) {
+      host.gradients.forEach((parameter, staging) -> staging.upload(gradients.get(parameter)));
+    }
+    backward(
+        host.x.on(x.dtype()),
+        host.y.on(dY.dtype()),
+        any && dX != null ? host.dX.on(dX.dtype()) : null,
+        gradients == null ? null : p -> host.gradient(p).on(DType.F32).address(),
+        x.rows(),
+        forward,
+        options,
+        scratch);
+    if (any && dX != null) {
+      host.dX.download(dX);
+    }
+    if (gradients != null) {
+      host.gradients.forEach((parameter, staging) -> staging.download(gradients.get(parameter)));
+    }
+    scratch.launches.stream().synchronize();
+    if (any && dX != null) {
+      host.dX.finish(dX);
+    }
+    if (gradients != null) {
+      host.gradients.forEach((parameter, staging) -> staging.finish(gradients.get(parameter)));
     }
   }
 
   @Override
   public void repack(AdapterWeights changed) {
-    weights.pack(changed);
+    try (CudaQueue queue = new CudaQueue(engine)) {
+      repack(changed, queue);
+    }
+  }
+
+  @Override
+  public void repack(AdapterWeights changed, DeviceStream stream) {
+    repack(changed, CudaQueue.of(stream));
+  }
+
+  private void repack(AdapterWeights changed, CudaQueue queue) {
+    weights.pack(changed, queue);
     if (staticForm != null) {
-      staticForm.compute(weights);
+      staticForm.compute(weights, queue);
     }
   }
 

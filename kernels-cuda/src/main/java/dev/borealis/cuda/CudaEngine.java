@@ -2,21 +2,25 @@ package dev.borealis.cuda;
 
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterWeights;
+import dev.borealis.adapter.BatchKernel;
+import dev.borealis.adapter.BatchLimits;
 import dev.borealis.adapter.LinearKernel;
+import dev.borealis.backend.AdamWKernel;
 import dev.borealis.backend.BackendProvider;
 import dev.borealis.backend.Capabilities;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.ffm.Context;
 import dev.borealis.ffm.CudaModule;
 import dev.borealis.ffm.Device;
 import dev.borealis.ffm.FunctionAttribute;
-import dev.borealis.ffm.Stream;
 import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The started backend: one device's context, the module with the kernels, and a stream for packing.
- */
+/** The started backend: one device's context, and the module with the kernels. */
 final class CudaEngine implements BackendProvider.Engine {
   /** From this many tokens on, one launch does all for r ≤ 16: its blocks fill a device then. */
   static final int FUSED_TOKENS = 2048;
@@ -28,13 +32,13 @@ final class CudaEngine implements BackendProvider.Engine {
 
   private final Context context;
   private final CudaModule module;
-  private final Stream stream;
+  private final Location location;
   private final int fusedTokens;
 
   CudaEngine(Context context, byte[] image, int fusedTokens) {
     this.context = context;
     this.module = CudaModule.load(context, image);
-    this.stream = Stream.create(context);
+    this.location = Location.cuda(context.device().ordinal());
     this.fusedTokens = fusedTokens;
     module
         .function(Kernel.PHI_BACKWARD.symbol(DType.F32))
@@ -47,10 +51,6 @@ final class CudaEngine implements BackendProvider.Engine {
 
   CudaModule module() {
     return module;
-  }
-
-  Stream stream() {
-    return stream;
   }
 
   int fusedTokens() {
@@ -66,6 +66,38 @@ final class CudaEngine implements BackendProvider.Engine {
   }
 
   @Override
+  public Location location() {
+    return location;
+  }
+
+  @Override
+  public Tensor allocate(Arena arena, DType dtype, long... shape) {
+    long bytes = Tensor.byteSize(dtype, shape);
+    MemorySegment memory = DeviceMemory.device(context, bytes, arena);
+    Tensor tensor = Tensor.onDevice(location, memory, dtype, shape);
+    try (CudaQueue queue = new CudaQueue(this)) {
+      queue.zero(tensor);
+    }
+    return tensor;
+  }
+
+  @Override
+  public Tensor allocateStaging(Arena arena, DType dtype, long... shape) {
+    long bytes = Tensor.byteSize(dtype, shape);
+    return Tensor.of(DeviceMemory.pinned(context, bytes, arena), dtype, shape);
+  }
+
+  @Override
+  public DeviceStream.Queue queue() {
+    return new CudaQueue(this);
+  }
+
+  @Override
+  public AdamWKernel adamW(DeviceStream stream, double beta1, double beta2, double epsilon) {
+    return new CudaAdamW(CudaQueue.of(stream), beta1, beta2, epsilon);
+  }
+
+  @Override
   public AdapterKernel prepare(AdapterWeights weights) {
     return new CudaAdapter(this, weights);
   }
@@ -73,5 +105,17 @@ final class CudaEngine implements BackendProvider.Engine {
   @Override
   public LinearKernel prepareLinear(Tensor w0, @Nullable Tensor bias) {
     return new CudaLinear(this, w0, bias);
+  }
+
+  @Override
+  public BatchKernel batchKernel(int maxRows) {
+    throw new UnsupportedOperationException(
+        "backend cuda: expected a batch with a stream, for tensors on the device, came one for"
+            + " tensors on the host");
+  }
+
+  @Override
+  public BatchKernel batchKernel(BatchLimits limits, DeviceStream stream, Arena arena) {
+    return new CudaBatch(this, limits, CudaQueue.of(stream), arena);
   }
 }

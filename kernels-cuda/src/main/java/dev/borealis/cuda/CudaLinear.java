@@ -1,20 +1,19 @@
 package dev.borealis.cuda;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
 import dev.borealis.adapter.LinearKernel;
 import dev.borealis.adapter.Update;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.ffm.DeviceBuffer;
 import dev.borealis.ffm.PinnedBuffer;
-import dev.borealis.ffm.Stream;
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A base layer on the device, for host tensors: W0 and its transpose in F32, as the products take
- * them. A call takes memory for its tensors, and gives it back.
+ * A base layer on the device: W0 and its transpose in F32, as the products take them. A call with
+ * host tensors takes memory for them, and gives it back.
  */
 final class CudaLinear implements LinearKernel {
   private final CudaEngine engine;
@@ -31,31 +30,59 @@ final class CudaLinear implements LinearKernel {
     long forwardAt = carver.floats(Packed.floats(out, in));
     long backwardAt = carver.floats(Packed.floats(in, out));
     long biasAt = carver.floats(bias == null ? 0 : out);
-    boolean low = false;
     buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment host = arena.allocate(carver.bytes(), 256);
-      for (long o = 0; o < out; o++) {
-        for (long i = 0; i < in; i++) {
-          float value = w0.get(o, i);
-          low |= (Float.floatToRawIntBits(value) & 0x1fff) != 0;
-          host.set(JAVA_FLOAT, forwardAt + (o * Packed.ld(in) + i) * 4, value);
-          host.set(JAVA_FLOAT, backwardAt + (i * Packed.ld(out) + o) * 4, value);
-        }
-        if (bias != null) {
-          host.set(JAVA_FLOAT, biasAt + o * 4, bias.get(0, o));
-        }
+    long base = buffer.address();
+    boolean low = w0.dtype() == DType.F32;
+    forward = new Packed(base + forwardAt, Math.toIntExact(out), Math.toIntExact(in), low);
+    backward = new Packed(base + backwardAt, Math.toIntExact(in), Math.toIntExact(out), low);
+    biasAddress = bias == null ? 0 : base + biasAt;
+    try (CudaQueue queue = new CudaQueue(engine);
+        Arena arena = Arena.ofConfined()) {
+      buffer.fill(0, carver.bytes(), (byte) 0, queue.stream());
+      Tensor source = onDevice(w0, queue, arena);
+      pack(source, forward, false, queue);
+      pack(source, backward, true, queue);
+      if (bias != null) {
+        DeviceMatrix b = DeviceMatrix.of(onDevice(bias, queue, arena));
+        queue.arguments().pack.run(b, 1, out, 0, biasAddress, out, false, queue.launches());
       }
-      buffer.copyFrom(host, engine.stream());
-      engine.stream().synchronize();
+      queue.synchronize();
     } catch (RuntimeException e) {
       buffer.close();
       throw e;
     }
-    long base = buffer.address();
-    forward = new Packed(base + forwardAt, Math.toIntExact(out), Math.toIntExact(in), low);
-    backward = new Packed(base + backwardAt, Math.toIntExact(in), Math.toIntExact(out), low);
-    biasAddress = bias == null ? 0 : base + biasAt;
+  }
+
+  /** The tensor itself, or a copy. */
+  private Tensor onDevice(Tensor tensor, CudaQueue queue, Arena arena) {
+    if (!tensor.location().isHost()) {
+      return tensor;
+    }
+    Tensor copy = engine.allocate(arena, tensor.dtype(), tensor.shape());
+    Tensor dense = Tensor.allocate(arena, tensor.dtype(), tensor.shape());
+    WeightUpload.copyRows(tensor, dense.segment());
+    queue.copy(dense, copy);
+    return copy;
+  }
+
+  private static void pack(Tensor w0, Packed to, boolean transposed, CudaQueue queue) {
+    queue
+        .arguments()
+        .pack
+        .run(
+            DeviceMatrix.of(w0),
+            w0.rows(),
+            w0.columns(),
+            0,
+            to.address(),
+            to.ld(),
+            transposed,
+            queue.launches());
+  }
+
+  @Override
+  public Location location() {
+    return engine.location();
   }
 
   @Override
@@ -68,6 +95,46 @@ final class CudaLinear implements LinearKernel {
     multiply(dY, dX, backward, 0, update);
   }
 
+  @Override
+  public void forward(Tensor x, Tensor y, DeviceStream stream) {
+    multiply(x, y, forward, biasAddress, Update.OVERWRITE, CudaQueue.of(stream));
+  }
+
+  @Override
+  public void backward(Tensor dY, Tensor dX, Update update, DeviceStream stream) {
+    multiply(dY, dX, backward, 0, update, CudaQueue.of(stream));
+  }
+
+  private static void multiply(
+      Tensor x, Tensor y, Packed w, long bias, Update update, CudaQueue queue) {
+    if (x.rows() > 0) {
+      multiply(DeviceMatrix.of(x), DeviceMatrix.of(y), x.rows(), w, bias, update, queue);
+    }
+  }
+
+  private static void multiply(
+      DeviceMatrix x, DeviceMatrix y, long n, Packed w, long bias, Update update, CudaQueue queue) {
+    Arguments arguments = queue.arguments();
+    arguments
+        .product
+        .begin(n, w.columns(), w.rows())
+        .streamed(x)
+        .weights(w)
+        .whole(w.columns())
+        .output(y, update == Update.ACCUMULATE, 1, bias);
+    queue
+        .launches()
+        .run(
+            Kernel.CONTRACT,
+            x.type(),
+            Splits.ceil(w.rows(), 32),
+            Splits.ceil(n, 32),
+            1,
+            ForwardPass.CONTRACT_BYTES,
+            arguments.productAlone);
+  }
+
+  /** With host tensors, in memory of this call's own. */
   private void multiply(Tensor x, Tensor y, Packed w, long bias, Update update) {
     if (x.rows() == 0) {
       return;
@@ -76,36 +143,18 @@ final class CudaLinear implements LinearKernel {
     Carver host = new Carver();
     Staging.Plan planX = Staging.plan(device, host, x.rows(), x.columns());
     Staging.Plan planY = Staging.plan(device, host, y.rows(), y.columns());
-    try (Stream stream = Stream.create(engine.context());
+    try (CudaQueue queue = new CudaQueue(engine);
         DeviceBuffer memory = DeviceBuffer.allocate(engine.context(), device.bytes());
-        PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), host.bytes());
-        Arena arena = Arena.ofConfined()) {
-      Staging in = new Staging(planX, memory, pinned, stream);
-      Staging out = new Staging(planY, memory, pinned, stream);
-      boolean accumulate = update == Update.ACCUMULATE;
+        PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), host.bytes())) {
+      Staging in = new Staging(planX, memory, pinned, queue.stream());
+      Staging out = new Staging(planY, memory, pinned, queue.stream());
       in.upload(x);
-      if (accumulate) {
+      if (update == Update.ACCUMULATE) {
         out.upload(y);
       }
-      Arguments arguments = new Arguments(arena);
-      arguments
-          .product
-          .begin(x.rows(), w.columns(), w.rows())
-          .streamed(in.on(x.dtype()))
-          .weights(w)
-          .whole(w.columns())
-          .output(out.on(y.dtype()), accumulate, 1, bias);
-      new Launches(engine.module(), stream)
-          .run(
-              Kernel.CONTRACT,
-              x.dtype(),
-              Splits.ceil(w.rows(), 32),
-              Splits.ceil(x.rows(), 32),
-              1,
-              ForwardPass.CONTRACT_BYTES,
-              arguments.productAlone);
+      multiply(in.on(x.dtype()), out.on(y.dtype()), x.rows(), w, bias, update, queue);
       out.download(y);
-      stream.synchronize();
+      queue.synchronize();
       out.finish(y);
     }
   }

@@ -3,27 +3,25 @@ package dev.borealis.cuda;
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.Mode;
-import dev.borealis.adapter.Parameter;
 import dev.borealis.ffm.DeviceBuffer;
 import dev.borealis.ffm.PinnedBuffer;
 import dev.borealis.ffm.Stream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.EnumMap;
-import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
- * All that calls of an adapter need: a stream, one block of device memory, one of page-locked host
- * memory, the launches and their arguments. Freed when the arena closes.
+ * All that calls of an adapter need: one block of device memory, the launches and their arguments.
+ * For host tensors also a stream and page-locked memory. Freed when the arena closes.
  */
 final class CudaScratch implements AdapterKernel.Scratch {
   final boolean training;
   final Launches launches;
   final Arguments arguments;
-  final Staging x;
-  final Staging y;
-  final Staging dX;
-  final Map<Parameter, Staging> gradients = new EnumMap<>(Parameter.class);
+
+  /** Null if tensors are on the device. */
+  final @Nullable HostTensors host;
 
   // Device addresses.
   final long z;
@@ -41,33 +39,48 @@ final class CudaScratch implements AdapterKernel.Scratch {
   final long staticGradient;
 
   /** What has to be freed. */
-  private record Memory(Stream stream, DeviceBuffer device, PinnedBuffer pinned) {
-    static Memory allocate(CudaEngine engine, long deviceBytes, long hostBytes) {
-      Stream stream = Stream.create(engine.context());
+  private record Memory(
+      DeviceBuffer device, @Nullable Stream stream, @Nullable PinnedBuffer pinned) {
+    static Memory allocate(CudaEngine engine, long deviceBytes, HostTensors.@Nullable Plan host) {
+      DeviceBuffer device = DeviceBuffer.allocate(engine.context(), deviceBytes);
+      Stream stream = null;
       try {
-        DeviceBuffer device = DeviceBuffer.allocate(engine.context(), deviceBytes);
-        try {
-          PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), hostBytes);
-          return new Memory(stream, device, pinned);
-        } catch (RuntimeException e) {
-          device.close();
-          throw e;
+        if (host == null) {
+          return new Memory(device, null, null);
         }
+        stream = Stream.create(engine.context());
+        return new Memory(
+            device, stream, PinnedBuffer.allocate(engine.context(), host.hostBytes()));
       } catch (RuntimeException e) {
-        stream.close();
+        new Memory(device, stream, null).close();
         throw e;
       }
     }
 
     void close() {
-      pinned.close();
+      if (pinned != null) {
+        pinned.close();
+      }
       device.close();
-      stream.close();
+      if (stream != null) {
+        stream.close();
+      }
     }
   }
 
+  /**
+   * Allocates.
+   *
+   * @param queue what calls are queued in, with tensors on the device; null for host tensors
+   */
   CudaScratch(
-      CudaEngine engine, AdapterSpec spec, PhiWeights phi, int maxTokens, Mode mode, Arena arena) {
+      CudaEngine engine,
+      AdapterSpec spec,
+      PhiWeights phi,
+      int maxTokens,
+      Mode mode,
+      @Nullable CudaQueue queue,
+      Arena arena) {
     this.training = mode == Mode.TRAINING;
     long n = Math.max(maxTokens, 1);
     int in = spec.inFeatures();
@@ -77,16 +90,12 @@ final class CudaScratch implements AdapterKernel.Scratch {
     long ldZ = Packed.round(spec.downRank(), Packed.ROW_TILE);
     long ldU = Packed.round(spec.rank(), Packed.ROW_TILE);
     Carver device = new Carver();
-    Carver host = new Carver();
-    Staging.Plan planX = Staging.plan(device, host, n, in);
-    Staging.Plan planY = Staging.plan(device, host, n, out);
+    HostTensors.Plan plan = queue == null ? new HostTensors.Plan(device, spec, n, training) : null;
     long zAt = device.floats(n * ldZ);
     long uAt = device.floats(rows * ldU);
     long down = Splits.contractFloats(n, in, ldZ);
     long up = training ? Splits.ceil(out, Splits.BACKWARD_COLUMNS) * n * ldU : 0;
     long sharesAt = device.floats(Math.max(down, up));
-    Staging.Plan planDx = training ? Staging.plan(device, host, n, in) : planX;
-    Map<Parameter, Staging.Plan> plans = new EnumMap<>(Parameter.class);
     long dzAt = 0;
     long gAt = 0;
     long daAt = 0;
@@ -110,28 +119,18 @@ final class CudaScratch implements AdapterKernel.Scratch {
       outerAt = device.floats(Splits.outerFloats(rows, spec.downRank(), widest));
       columnsAt = device.floats(Splits.outerFloats(rows, 1, widest));
       staticAt = device.floats(spec.staticForm() ? in * ldU : 0);
-      for (Parameter parameter : spec.parameters()) {
-        long[] shape = spec.shape(parameter);
-        long columns = shape[shape.length - 1];
-        long leading = 1;
-        for (int i = 0; i < shape.length - 1; i++) {
-          leading *= shape[i];
-        }
-        plans.put(parameter, Staging.planDense(device, host, leading, columns));
-      }
     }
-    Memory owned = Memory.allocate(engine, device.bytes(), host.bytes());
+    Memory owned = Memory.allocate(engine, device.bytes(), plan);
     // Nobody closes a workspace; its arena does.
     MemorySegment.NULL.reinterpret(1, arena, ignored -> owned.close());
-    Stream stream = owned.stream();
     DeviceBuffer memory = owned.device();
-    PinnedBuffer pinned = owned.pinned();
+    Stream stream = queue == null ? Objects.requireNonNull(owned.stream()) : queue.stream();
     this.launches = new Launches(engine.module(), stream);
     this.arguments = new Arguments(Arena.ofAuto());
-    this.x = new Staging(planX, memory, pinned, stream);
-    this.y = new Staging(planY, memory, pinned, stream);
-    this.dX = new Staging(planDx, memory, pinned, stream);
-    plans.forEach((p, plan) -> gradients.put(p, new Staging(plan, memory, pinned, stream)));
+    this.host =
+        plan == null
+            ? null
+            : new HostTensors(plan, memory, Objects.requireNonNull(owned.pinned()), stream);
     long base = memory.address();
     this.z = base + zAt;
     this.u = base + uAt;

@@ -1,16 +1,13 @@
 package dev.borealis.cuda;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
 import dev.borealis.adapter.Activation;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Nonlinearity;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.ffm.DeviceBuffer;
+import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +23,6 @@ final class DeviceWeights implements AutoCloseable {
   private final AdapterSpec spec;
   private final CudaEngine engine;
   private final DeviceBuffer buffer;
-  private final long bytes;
 
   private final long down;
   private final long up;
@@ -38,7 +34,7 @@ final class DeviceWeights implements AutoCloseable {
   private boolean downLow;
   private boolean upLow;
 
-  DeviceWeights(CudaEngine engine, AdapterWeights weights) {
+  DeviceWeights(CudaEngine engine, AdapterWeights weights, CudaQueue queue) {
     this.engine = engine;
     this.spec = weights.spec();
     Carver carver = new Carver();
@@ -52,10 +48,11 @@ final class DeviceWeights implements AutoCloseable {
         offsets.put(parameter, carver.floats(elements(spec.shape(parameter))));
       }
     }
-    bytes = carver.bytes();
-    buffer = DeviceBuffer.allocate(engine.context(), bytes);
+    buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
     try {
-      pack(weights);
+      // Packing writes no padding: it is zero from here on.
+      buffer.fill(0, carver.bytes(), (byte) 0, queue.stream());
+      pack(weights, queue);
     } catch (RuntimeException e) {
       buffer.close();
       throw e;
@@ -77,59 +74,54 @@ final class DeviceWeights implements AutoCloseable {
         : spec.parameters().contains(Parameter.MIXER) ? Parameter.MIXER : null;
   }
 
-  /** Copies weights to the device; waits for it. */
-  void pack(AdapterWeights weights) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment host = arena.allocate(bytes, 256);
-      Tensor a = weights.get(Parameter.A);
-      Tensor b = weights.get(Parameter.B);
-      Tensor gain = offsets.containsKey(Parameter.GAIN) ? weights.get(Parameter.GAIN) : null;
-      long ldA = Packed.ld(spec.inFeatures());
-      long ldB = Packed.ld(spec.outFeatures());
-      downLow = false;
-      upLow = false;
-      for (long row = 0; row < a.rows(); row++) {
-        for (long column = 0; column < a.columns(); column++) {
-          downLow |= put(host, down, row * ldA + column, a.get(row, column));
-        }
-      }
-      for (long row = 0; row < b.rows(); row++) {
-        float g = gain == null ? 1 : gain.get(0, row);
-        for (long column = 0; column < b.columns(); column++) {
-          float value = b.get(row, column);
-          upLow |= put(host, up, column * ldB + row, g * value);
-          if (gain != null) {
-            put(host, upPlain, column * ldB + row, value);
-          }
-        }
-      }
-      offsets.forEach((parameter, offset) -> copy(weights.get(parameter), host, offset));
+  /** Queues the packing of weights. Waits if some of them are on the host. */
+  void pack(AdapterWeights weights, CudaQueue queue) {
+    try (WeightUpload upload = new WeightUpload(engine, weights, queue)) {
+      // The gain first: it goes into B.
+      offsets.forEach((parameter, offset) -> {
+        Tensor tensor = weights.get(parameter);
+        pack(upload.on(parameter), tensor, 0, offset, tensor.columns(), false, queue);
+      });
       Parameter matrix = matrix();
       if (matrix != null) {
         Tensor m = weights.get(matrix);
-        for (long row = 0; row < m.rows(); row++) {
-          for (long column = 0; column < m.columns(); column++) {
-            put(host, matrixTransposed, column * m.rows() + row, m.get(row, column));
-          }
-        }
+        pack(upload.on(matrix), m, 0, matrixTransposed, m.rows(), true, queue);
       }
-      buffer.copyFrom(host, engine.stream());
-      engine.stream().synchronize();
+      Tensor a = weights.get(Parameter.A);
+      Tensor b = weights.get(Parameter.B);
+      long gain = address(Parameter.GAIN);
+      long ldB = Packed.ld(spec.outFeatures());
+      pack(upload.on(Parameter.A), a, 0, down, Packed.ld(spec.inFeatures()), false, queue);
+      pack(upload.on(Parameter.B), b, gain, up, ldB, true, queue);
+      if (gain != 0) {
+        pack(upload.on(Parameter.B), b, 0, upPlain, ldB, true, queue);
+      }
+      // A product of two 16-bit numbers need not be one of tf32.
+      downLow = a.dtype() == DType.F32;
+      upLow = b.dtype() == DType.F32 || gain != 0;
     }
   }
 
-  /** Returns whether the value is none of tf32. */
-  private static boolean put(MemorySegment host, long offset, long index, float value) {
-    host.set(JAVA_FLOAT, offset + index * 4, value);
-    return (Float.floatToRawIntBits(value) & 0x1fff) != 0;
-  }
-
-  private static void copy(Tensor tensor, MemorySegment host, long offset) {
-    for (long row = 0; row < tensor.rows(); row++) {
-      for (long column = 0; column < tensor.columns(); column++) {
-        put(host, offset, row * tensor.columns() + column, tensor.get(row, column));
-      }
-    }
+  private void pack(
+      DeviceMatrix in,
+      Tensor tensor,
+      long gain,
+      long offset,
+      long ldOut,
+      boolean transposed,
+      CudaQueue queue) {
+    queue
+        .arguments()
+        .pack
+        .run(
+            in,
+            tensor.rows(),
+            tensor.columns(),
+            gain,
+            buffer.address() + offset,
+            ldOut,
+            transposed,
+            queue.launches());
   }
 
   /** A as the products take it. */

@@ -2,7 +2,6 @@ package dev.borealis.cuda;
 
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.CallOptions;
-import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
 
 /**
@@ -44,40 +43,35 @@ final class ForwardPass {
       CallOptions options,
       CudaScratch scratch) {
     PhiWeights phi = weights.callPhi();
-    Arguments arguments = scratch.arguments;
+    ForwardArguments arguments = scratch.arguments.forward;
     boolean masked = scratch.training;
-    arguments.down.begin(n, down.columns(), down.rows()).streamed(x).weights(down);
+    float scale = options.scale() * DropoutArguments.hiddenFactor(spec, masked);
+    boolean accumulate = options.output() == Update.ACCUMULATE;
+    arguments.begin(x, y, n, down, weights, scale, accumulate, scratch.u);
     DropoutArguments.input(arguments.down.mask(), spec, options, masked);
-    arguments.phi.begin(phi, n).downBias(weights.address(Parameter.A_BIAS)).u(scratch.u);
+    DropoutArguments.hidden(arguments.phi.mask(), spec, options, masked);
     if (scratch.training) {
       arguments.phi.z(scratch.z);
     }
-    DropoutArguments.hidden(arguments.phi.mask(), spec, options, masked);
-    Packed up = weights.up();
-    arguments
-        .up
-        .begin(n, up.columns(), up.rows())
-        .weights(up)
-        .ranks(scratch.u)
-        .output(
-            y,
-            options.output() == Update.ACCUMULATE,
-            options.scale() * DropoutArguments.hiddenFactor(spec, masked),
-            weights.address(Parameter.B_BIAS));
 
     float factor = DropoutArguments.inputFactor(spec, masked);
-    if (spec.rank() <= FUSED_RANK && n >= fusedTokens) {
+    if (isFused(spec, n, fusedTokens)) {
       fused(x, n, phi, factor, scratch);
     } else {
       inSteps(x, n, phi, factor, scratch);
     }
   }
 
+  /** Whether one launch does the whole call, so that Z has one share. */
+  static boolean isFused(AdapterSpec spec, long n, int fusedTokens) {
+    return spec.rank() <= FUSED_RANK && n >= fusedTokens;
+  }
+
   private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
     boolean wide = phi.downRank() > FUSED_RANK;
     int ranks = wide ? 2 * FUSED_RANK : FUSED_RANK;
     long floats = WARPS * ROWS * (ranks + 8L) + (long) ROWS * ranks + (long) ROWS * FUSED_PITCH;
-    scratch.arguments.phi.shares(0, 0, factor);
+    scratch.arguments.forward.phi.shares(0, 0, factor);
     scratch.launches.run(
         wide ? Kernel.FORWARD_32 : Kernel.FORWARD_16,
         x.type(),
@@ -85,11 +79,11 @@ final class ForwardPass {
         1,
         1,
         floats * 4,
-        scratch.arguments.forward);
+        scratch.arguments.forward.memory);
   }
 
   private void inSteps(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
-    Arguments arguments = scratch.arguments;
+    ForwardArguments arguments = scratch.arguments.forward;
     int in = spec.inFeatures();
     int split = Splits.columns(n);
     long count = Splits.ceil(in, split);
@@ -104,7 +98,7 @@ final class ForwardPass {
         rowTiles,
         count,
         CONTRACT_BYTES,
-        arguments.downAlone());
+        arguments.downAlone);
     long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
     if (spec.rank() <= UP_RANK) {
       long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
@@ -115,7 +109,7 @@ final class ForwardPass {
           Math.min(columnTiles, wanted),
           1,
           phi.upBytes(),
-          arguments.forward);
+          arguments.memory);
     } else {
       launches.run(
           Kernel.PHI_FORWARD,
@@ -123,9 +117,9 @@ final class ForwardPass {
           1,
           1,
           phi.forwardBytes(),
-          arguments.forwardPhiAlone());
+          arguments.phiAlone);
       launches.run(
-          Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone());
+          Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone);
     }
   }
 }

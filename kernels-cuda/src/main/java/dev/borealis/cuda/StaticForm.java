@@ -2,20 +2,17 @@ package dev.borealis.cuda;
 
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.ffm.DeviceBuffer;
-import java.lang.foreign.Arena;
 
 /** φ of the columns of A, which the static form takes as its down-projection: [r, d_in]. */
 final class StaticForm implements AutoCloseable {
   private final AdapterSpec spec;
-  private final CudaEngine engine;
   private final DeviceBuffer buffer;
   private final long columnsAt;
   private final long resultAt;
   private final long packedAt;
   private final long packedBytes;
 
-  StaticForm(CudaEngine engine, AdapterSpec spec, DeviceWeights weights) {
-    this.engine = engine;
+  StaticForm(CudaEngine engine, AdapterSpec spec, DeviceWeights weights, CudaQueue queue) {
     this.spec = spec;
     long ld = Packed.round(spec.rank(), Packed.ROW_TILE);
     Carver carver = new Carver();
@@ -25,46 +22,43 @@ final class StaticForm implements AutoCloseable {
     packedAt = carver.take(packedBytes);
     buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
     try {
-      compute(weights);
+      compute(weights, queue);
     } catch (RuntimeException e) {
       buffer.close();
       throw e;
     }
   }
 
-  /** Computes φ(A) from the weights; waits for it. */
-  void compute(DeviceWeights weights) {
+  /** Queues computing φ(A) from the weights. */
+  void compute(DeviceWeights weights, CudaQueue queue) {
     PhiWeights phi = weights.columnPhi();
     Packed a = weights.down();
-    Launches launches = new Launches(engine.module(), engine.stream());
-    buffer.fill(packedAt, packedBytes, (byte) 0, engine.stream());
-    try (Arena arena = Arena.ofConfined()) {
-      Arguments arguments = new Arguments(arena);
-      transpose(
-          launches, arguments, a.address(), a.ld(), columns(), phi.ldZ(), a.rows(), a.columns());
-      arguments
-          .phiCall
-          .begin(phi, spec.inFeatures())
-          .shares(columns(), 1, 1)
-          .u(buffer.address() + resultAt);
-      launches.run(
-          Kernel.PHI_FORWARD,
-          Splits.ceil(spec.inFeatures(), PhiWeights.PHI_ROWS),
-          1,
-          1,
-          phi.forwardBytes(),
-          arguments.phiAlone);
-      transpose(
-          launches,
-          arguments,
-          buffer.address() + resultAt,
-          phi.ldU(),
-          buffer.address() + packedAt,
-          a.ld(),
-          a.columns(),
-          a.rows());
-      engine.stream().synchronize();
-    }
+    Launches launches = queue.launches();
+    Arguments arguments = queue.arguments();
+    buffer.fill(packedAt, packedBytes, (byte) 0, queue.stream());
+    transpose(
+        launches, arguments, a.address(), a.ld(), columns(), phi.ldZ(), a.rows(), a.columns());
+    arguments
+        .phiCall
+        .begin(phi, spec.inFeatures())
+        .shares(columns(), 1, 1)
+        .u(buffer.address() + resultAt);
+    launches.run(
+        Kernel.PHI_FORWARD,
+        Splits.ceil(spec.inFeatures(), PhiWeights.PHI_ROWS),
+        1,
+        1,
+        phi.forwardBytes(),
+        arguments.phiAlone);
+    transpose(
+        launches,
+        arguments,
+        buffer.address() + resultAt,
+        phi.ldU(),
+        buffer.address() + packedAt,
+        a.ld(),
+        a.columns(),
+        a.rows());
   }
 
   private static void transpose(

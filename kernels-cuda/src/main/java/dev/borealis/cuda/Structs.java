@@ -85,6 +85,11 @@ final class Structs {
       MemoryLayout.structLayout(
           PRODUCT.withName("down"), PHI.withName("phi"), PRODUCT.withName("up"));
 
+  static final StructLayout GROUP =
+      MemoryLayout.structLayout(FORWARD.withName("forward"), longs("rows"));
+
+  static final StructLayout BATCH = MemoryLayout.structLayout(longs("groups"), longs("tiles"));
+
   static final StructLayout BACKWARD_UP =
       MemoryLayout.structLayout(PRODUCT.withName("contract"), PRODUCT.withName("outer"));
 
@@ -138,6 +143,18 @@ final class Structs {
           floats("factor"),
           floats("reserved"));
 
+  static final StructLayout PACK =
+      MemoryLayout.structLayout(
+          longs("in"),
+          longs("gain"),
+          longs("out"),
+          longs("ldIn"),
+          longs("ldOut"),
+          ints("rows"),
+          ints("columns"),
+          ints("transposed"),
+          ints("reserved"));
+
   static final StructLayout ADAMW =
       MemoryLayout.structLayout(
           longs("w"),
@@ -145,6 +162,9 @@ final class Structs {
           longs("m"),
           longs("v"),
           longs("count"),
+          longs("columns"),
+          longs("ldW"),
+          longs("ldG"),
           doubles("beta1"),
           doubles("beta2"),
           doubles("epsilon"),

@@ -18,10 +18,9 @@ import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.SplineMode;
 import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.ffm.Context;
 import dev.borealis.ffm.Device;
-import dev.borealis.ffm.DeviceBuffer;
-import dev.borealis.ffm.Graph;
 import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
@@ -88,7 +87,7 @@ class CudaShapesTest {
         Arguments.of(AdapterSpec.nora(2050, 1030, 16).build(), 1, DType.BF16));
   }
 
-  private static AdapterWeights weights(AdapterSpec spec, SplittableRandom random, Arena arena) {
+  static AdapterWeights weights(AdapterSpec spec, SplittableRandom random, Arena arena) {
     AdapterWeights weights = AdapterWeights.allocate(spec, arena);
     for (Parameter parameter : spec.parameters()) {
       double bound =
@@ -102,7 +101,7 @@ class CudaShapesTest {
     return weights;
   }
 
-  private static Tensor random(
+  static Tensor random(
       SplittableRandom random, Arena arena, DType type, double bound, long rows, long columns) {
     Tensor tensor = Tensor.allocate(arena, type, rows, columns);
     randomise(tensor, random, bound);
@@ -117,7 +116,7 @@ class CudaShapesTest {
     }
   }
 
-  private static double[] values(Tensor tensor) {
+  static double[] values(Tensor tensor) {
     int columns = Math.toIntExact(tensor.columns());
     double[] values = new double[Math.toIntExact(tensor.rows() * columns)];
     for (int i = 0; i < values.length; i++) {
@@ -127,8 +126,7 @@ class CudaShapesTest {
   }
 
   /** All inputs and outputs of a training step. */
-  private record Step(
-      AdapterSpec spec, AdapterWeights weights, Tensor x, Tensor dY, CallOptions options) {
+  record Step(AdapterSpec spec, AdapterWeights weights, Tensor x, Tensor dY, CallOptions options) {
     static Step random(AdapterSpec spec, int tokens, DType type, Arena arena) {
       SplittableRandom random = new SplittableRandom(tokens * 31L + spec.rank());
       AdapterWeights weights = CudaShapesTest.weights(spec, random, arena);
@@ -229,45 +227,6 @@ class CudaShapesTest {
     }
   }
 
-  @Test
-  void launchesCanBeCapturedInAGraph() {
-    AdapterSpec spec = AdapterSpec.aurora(70, 60, 8).build();
-    int tokens = 5;
-    try (Context context = Context.primary(Device.of(0));
-        Arena arena = Arena.ofShared()) {
-      Step step = Step.random(spec, tokens, DType.F32, arena);
-      CudaEngine engine = engine(context, NEVER_FUSED);
-      try (DeviceWeights weights = new DeviceWeights(engine, step.weights())) {
-        CudaScratch scratch =
-            new CudaScratch(engine, spec, weights.columnPhi(), tokens, Mode.INFERENCE, arena);
-        Tensor y = Tensor.allocate(arena, DType.F32, tokens, spec.outFeatures());
-        try (Graph graph =
-            Graph.capture(
-                scratch.launches.stream(),
-                () ->
-                    new ForwardPass(spec, NEVER_FUSED)
-                        .run(
-                            scratch.x.on(DType.F32),
-                            scratch.y.on(DType.F32),
-                            tokens,
-                            weights.down(),
-                            weights,
-                            step.options(),
-                            scratch))) {
-          assertEquals(2, graph.nodeCount());
-          scratch.x.upload(step.x());
-          graph.launch(scratch.launches.stream());
-          scratch.y.download(y);
-          scratch.launches.stream().synchronize();
-          scratch.y.finish(y);
-          requireClose(
-              Map.of("y", step.expected().getOrDefault("y", new double[0])),
-              Map.of("y", values(y)));
-        }
-      }
-    }
-  }
-
   /** Rows that begin at no multiple of 16 bytes, with gaps between them that stay as they are. */
   @ParameterizedTest
   @EnumSource(DType.class)
@@ -277,36 +236,28 @@ class CudaShapesTest {
     long gap = 3;
     long ldX = spec.inFeatures() + gap;
     long ldY = spec.outFeatures() + gap;
-    int size = type.byteSize();
     try (Context context = Context.primary(Device.of(0));
-        Arena arena = Arena.ofShared();
-        DeviceBuffer deviceX = DeviceBuffer.allocate(context, (tokens * ldX + 1) * size);
-        DeviceBuffer deviceY = DeviceBuffer.allocate(context, (tokens * ldY + 1) * size)) {
+        Arena arena = Arena.ofShared()) {
       Step step = Step.random(spec, tokens, type, arena);
-      Tensor x = Tensor.allocate(arena, type, tokens * ldX);
-      Tensor y = Tensor.allocate(arena, type, tokens * ldY);
+      Tensor x = Tensor.allocate(arena, type, tokens * ldX + 1);
+      Tensor y = Tensor.allocate(arena, type, tokens * ldY + 1);
       for (int row = 0; row < tokens; row++) {
         for (int column = 0; column < spec.inFeatures(); column++) {
-          x.set(0, row * ldX + column, step.x().get(row, column));
+          x.set(0, 1 + row * ldX + column, step.x().get(row, column));
         }
       }
       CudaEngine engine = engine(context, ALWAYS_FUSED);
-      try (DeviceWeights weights = new DeviceWeights(engine, step.weights())) {
-        CudaScratch scratch =
-            new CudaScratch(engine, spec, weights.columnPhi(), tokens, Mode.INFERENCE, arena);
-        var stream = scratch.launches.stream();
-        deviceX.copyFrom(size, x.segment(), stream);
-        deviceY.copyFrom(size, y.segment(), stream);
-        new ForwardPass(spec, ALWAYS_FUSED)
-            .run(
-                new DeviceMatrix(deviceX.address() + size, ldX, type),
-                new DeviceMatrix(deviceY.address() + size, ldY, type),
-                tokens,
-                weights.down(),
-                weights,
-                step.options(),
-                scratch);
-        deviceY.copyTo(size, y.segment(), stream);
+      try (Adapter adapter = new Adapter(step.weights(), engine.prepare(step.weights()));
+          DeviceStream stream = new DeviceStream(engine.location(), engine.queue())) {
+        Tensor deviceX = engine.allocate(arena, type, tokens * ldX + 1);
+        Tensor deviceY = engine.allocate(arena, type, tokens * ldY + 1);
+        stream.copy(x, deviceX);
+        adapter.forward(
+            deviceX.part(1, tokens, ldX).columnSlice(0, spec.inFeatures()),
+            deviceY.part(1, tokens, ldY).columnSlice(0, spec.outFeatures()),
+            step.options(),
+            adapter.workspace(tokens, Mode.INFERENCE, stream, arena));
+        stream.copy(deviceY, y);
         stream.synchronize();
       }
       double[] expected = step.expected().getOrDefault("y", new double[0]);
@@ -314,7 +265,7 @@ class CudaShapesTest {
       double relative = type == DType.F32 ? 0 : type == DType.BF16 ? 0x1p-8 : 0x1p-11;
       for (int row = 0; row < tokens; row++) {
         for (int column = 0; column < ldY; column++) {
-          float came = y.get(0, row * ldY + column);
+          float came = y.get(0, 1 + row * ldY + column);
           if (column >= spec.outFeatures()) {
             assertEquals(0, came, "the gap behind row " + row);
           } else {

@@ -146,7 +146,14 @@ class DeviceCodeTest {
         assertEquals(0, counts.calls(), name);
       }
       boolean product =
-          Stream.of("forward_", "up_", "contract", "expand", "outer")
+          Stream.of(
+                  "forward_",
+                  "up_",
+                  "contract",
+                  "expand",
+                  "outer",
+                  "batch_contract",
+                  "batch_expand")
               .anyMatch(part -> kernel.startsWith("borealis_" + part) || kernel.contains("_up_"));
       if (product) {
         assertTrue(counts.tensor() > 0, name);

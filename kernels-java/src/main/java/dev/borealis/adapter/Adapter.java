@@ -1,6 +1,8 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Objects;
@@ -45,7 +47,8 @@ public final class Adapter implements AutoCloseable {
   }
 
   /**
-   * Allocates what calls need.
+   * Allocates what calls with tensors on the host need. On a backend of a device they are copied
+   * there and back by every call.
    *
    * @param maxTokens largest number of rows of X in a call, ≥ 0
    * @param mode inference, or training with a backward
@@ -57,13 +60,43 @@ public final class Adapter implements AutoCloseable {
    *     closed
    */
   public Workspace workspace(int maxTokens, Mode mode, Arena arena) {
+    requireWorkspace(maxTokens, mode, arena);
+    return new Workspace(
+        this, maxTokens, mode, null, arena, kernel.allocate(maxTokens, mode, arena));
+  }
+
+  /**
+   * Allocates what calls need that are queued in a stream: their tensors are where the stream
+   * works, and they return without waiting. A call takes no memory and waits for nothing, so that
+   * it may be recorded in a graph.
+   *
+   * @param maxTokens largest number of rows of X in a call, ≥ 0
+   * @param mode inference, or training with a backward
+   * @param stream of the adapter's backend; used by every call with this workspace
+   * @param arena owner of the memory; to be closed when the stream's work is done
+   * @return the workspace, for this adapter only
+   * @throws IllegalArgumentException if maxTokens is negative, or the stream is of another device
+   * @throws IllegalStateException if the arena is closed or another thread's, or the adapter or the
+   *     stream is closed
+   */
+  public Workspace workspace(int maxTokens, Mode mode, DeviceStream stream, Arena arena) {
+    requireWorkspace(maxTokens, mode, arena);
+    requireStream(stream);
+    return new Workspace(
+        this, maxTokens, mode, stream, arena, kernel.allocate(maxTokens, mode, stream, arena));
+  }
+
+  private void requireWorkspace(int maxTokens, Mode mode, Arena arena) {
     requireOpen();
     Objects.requireNonNull(mode, "mode");
     Checks.accessible("arena", Objects.requireNonNull(arena, "arena"));
     if (maxTokens < 0) {
       throw new IllegalArgumentException("maxTokens: expected at least 0, came " + maxTokens);
     }
-    return new Workspace(this, maxTokens, mode, arena, kernel.allocate(maxTokens, mode, arena));
+  }
+
+  private void requireStream(DeviceStream stream) {
+    stream.requireAt(kernel.location());
   }
 
   /**
@@ -111,8 +144,9 @@ public final class Adapter implements AutoCloseable {
     requireReady();
     Objects.requireNonNull(options, "options");
     Objects.requireNonNull(workspace, "workspace");
-    Checks.matrix("x", x, spec().inFeatures());
-    Checks.matrix("y", y, x.rows(), spec().outFeatures());
+    Location location = workspace.location();
+    Checks.matrix("x", x, spec().inFeatures(), location);
+    Checks.matrix("y", y, x.rows(), spec().outFeatures(), location);
     Checks.types("x", x, "y", y);
     Checks.writable("y", y);
     Checks.disjoint("y", y, "x", x);
@@ -121,7 +155,12 @@ public final class Adapter implements AutoCloseable {
     try {
       workspace.forgetForward();
       if (base != null) {
-        base.forward(x, y);
+        DeviceStream stream = workspace.stream();
+        if (stream == null) {
+          base.forward(x, y);
+        } else {
+          base.forward(x, y, stream);
+        }
       }
       kernel.forward(x, y, options, workspace.scratch());
       workspace.recordForward(options, x.rows(), packedVersion);
@@ -174,17 +213,18 @@ public final class Adapter implements AutoCloseable {
     requireReady();
     Objects.requireNonNull(options, "options");
     Objects.requireNonNull(workspace, "workspace");
-    Checks.matrix("x", x, spec().inFeatures());
-    Checks.matrix("dY", dY, x.rows(), spec().outFeatures());
+    Location location = workspace.location();
+    Checks.matrix("x", x, spec().inFeatures(), location);
+    Checks.matrix("dY", dY, x.rows(), spec().outFeatures(), location);
     if (dX != null) {
-      Checks.matrix("dX", dX, x.rows(), spec().inFeatures());
+      Checks.matrix("dX", dX, x.rows(), spec().inFeatures(), location);
       Checks.types("dY", dY, "dX", dX);
       Checks.writable("dX", dX);
       Checks.disjoint("dX", dX, "x", x);
       Checks.disjoint("dX", dX, "dY", dY);
     }
     if (gradients != null) {
-      requireGradients(gradients, x, dY, dX);
+      requireGradients(gradients, x, dY, dX, location);
     }
     workspace.acquire(this);
     try {
@@ -196,7 +236,7 @@ public final class Adapter implements AutoCloseable {
   }
 
   private void requireGradients(
-      AdapterGradients gradients, Tensor x, Tensor dY, @Nullable Tensor dX) {
+      AdapterGradients gradients, Tensor x, Tensor dY, @Nullable Tensor dX, Location location) {
     if (gradients.spec() != spec()) {
       throw new IllegalArgumentException(
           "gradients: expected those of the adapter's own specification "
@@ -210,7 +250,11 @@ public final class Adapter implements AutoCloseable {
       }
       Tensor gradient = gradients.get(parameter);
       String name = parameter.gradientName();
-      Checks.accessible(name, gradient);
+      Checks.accessible(name, gradient, location);
+      if (!location.isHost() && !gradient.isDense()) {
+        throw new IllegalArgumentException(
+            name + ": expected a dense tensor on " + location + ", came " + gradient);
+      }
       Checks.disjoint(name, gradient, "x", x);
       Checks.disjoint(name, gradient, "dY", dY);
       if (dX != null) {
@@ -223,7 +267,8 @@ public final class Adapter implements AutoCloseable {
   private static final Parameter[] PARAMETERS = Parameter.values();
 
   /**
-   * Packs the weights again after they have changed.
+   * Packs the weights again after they have changed. Queued work that changes weights on a device
+   * must be done: wait for it, or use {@link #repack(DeviceStream)}.
    *
    * @throws IllegalStateException if the adapter is closed, or the weights' memory is closed or
    *     another thread's
@@ -231,10 +276,32 @@ public final class Adapter implements AutoCloseable {
   public void repack() {
     requireOpen();
     for (Parameter parameter : weights.parameters()) {
-      Checks.accessible(parameter.tensorName(), weights.get(parameter));
+      Tensor tensor = weights.get(parameter);
+      Checks.accessible(parameter.tensorName(), tensor, tensor.location());
     }
     long version = weights.version();
     kernel.repack(weights);
+    packedVersion = version;
+  }
+
+  /**
+   * Packs the weights again after work queued in a stream has changed them, in the order of that
+   * stream: a later call in it computes with the new ones. Waits for nothing.
+   *
+   * @param stream of the adapter's backend
+   * @throws IllegalArgumentException if the stream is of another device, or the weights are
+   *     elsewhere
+   * @throws IllegalStateException if the adapter or the stream is closed, or the weights' memory is
+   *     closed or another thread's
+   */
+  public void repack(DeviceStream stream) {
+    requireOpen();
+    requireStream(stream);
+    for (Parameter parameter : weights.parameters()) {
+      Checks.accessible(parameter.tensorName(), weights.get(parameter), kernel.location());
+    }
+    long version = weights.version();
+    kernel.repack(weights, stream);
     packedVersion = version;
   }
 

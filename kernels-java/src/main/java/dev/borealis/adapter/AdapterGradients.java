@@ -1,5 +1,6 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
@@ -43,14 +44,19 @@ public final class AdapterGradients extends ParameterTensors {
     return new AdapterGradients(spec, allocateAll(spec, arena));
   }
 
-  /** Sets every gradient to zero. */
+  /** Sets every gradient, on the host, to zero. */
   public void zero() {
+    zero(DeviceStream.onHost());
+  }
+
+  /**
+   * Queues setting every gradient to zero.
+   *
+   * @param stream that works where the gradients are
+   */
+  public void zero(DeviceStream stream) {
     for (Parameter parameter : parameters()) {
-      Tensor tensor = get(parameter);
-      long rowBytes = tensor.columns() * 4;
-      for (long row = 0; row < tensor.rows(); row++) {
-        tensor.segment().asSlice(row * tensor.rowStride() * 4, rowBytes).fill((byte) 0);
-      }
+      stream.zero(get(parameter));
     }
   }
 }

@@ -1,5 +1,7 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +24,28 @@ public interface AdapterKernel extends AutoCloseable {
    * @return what was allocated
    */
   Scratch allocate(int maxTokens, Mode mode, Arena arena);
+
+  /**
+   * {@return where the tensors of calls with a stream are} Calls without one have theirs on the
+   * host.
+   */
+  default Location location() {
+    return Location.HOST;
+  }
+
+  /**
+   * Allocates all memory that calls need which are queued in a stream, with tensors at {@link
+   * #location()}.
+   *
+   * @param maxTokens largest n, ≥ 0
+   * @param mode inference or training
+   * @param stream of this backend
+   * @param arena owner of the memory
+   * @return what was allocated
+   */
+  default Scratch allocate(int maxTokens, Mode mode, DeviceStream stream, Arena arena) {
+    return allocate(maxTokens, mode, arena);
+  }
 
   /**
    * Computes {@code Y = β·Y + s·g ⊙ (m_h ⊙ v ⊙ φ((m_x ⊙ X) Aᵀ + a) Bᵀ) + b}. Masks are drawn if the
@@ -57,9 +81,20 @@ public interface AdapterKernel extends AutoCloseable {
   /**
    * Takes over changed weights. No call may be under way.
    *
-   * @param weights of the same specification
+   * @param weights of the same specification, on the host or at {@link #location()}
    */
   void repack(AdapterWeights weights);
+
+  /**
+   * Takes over changed weights, in the order of a stream's work. No call of another stream may be
+   * under way.
+   *
+   * @param weights of the same specification, at {@link #location()}
+   * @param stream of this backend
+   */
+  default void repack(AdapterWeights weights, DeviceStream stream) {
+    repack(weights);
+  }
 
   @Override
   void close();

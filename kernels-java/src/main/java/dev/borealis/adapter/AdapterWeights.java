@@ -1,5 +1,6 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Map;
@@ -74,6 +75,25 @@ public final class AdapterWeights extends ParameterTensors {
 
   private static double uniform(RandomGenerator random, double bound) {
     return (random.nextDouble() * 2 - 1) * bound;
+  }
+
+  /**
+   * Queues copies of another adapter's weights into these, and marks these as changed.
+   *
+   * @param source of the very same specification, and the same types
+   * @param stream that reaches both
+   * @throws IllegalArgumentException if the specifications differ, or a tensor is refused by {@link
+   *     DeviceStream#copy}
+   */
+  public void copyFrom(AdapterWeights source, DeviceStream stream) {
+    if (source.spec() != spec()) {
+      throw new IllegalArgumentException(
+          "source: expected weights of " + spec() + ", came those of " + source.spec());
+    }
+    for (Parameter parameter : parameters()) {
+      stream.copy(source.get(parameter), get(parameter));
+    }
+    markChanged();
   }
 
   /**

@@ -18,7 +18,7 @@ public interface BatchKernel {
   /**
    * Computes {@code Y += s·g ⊙ (v ⊙ φ(X Aᵀ + a) Bᵀ) + b} for the rows of every group, with that
    * group's adapter and scale, as inference: to the bit what {@link AdapterKernel#forward} computes
-   * for these rows. Other rows of Y are not touched.
+   * for the rows of a group in one call. Other rows of Y are not touched.
    *
    * @param x [n, d_in]
    * @param y [n, d_out]

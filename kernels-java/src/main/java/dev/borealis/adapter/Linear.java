@@ -1,6 +1,8 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.util.Objects;
 
@@ -48,8 +50,25 @@ public final class Linear implements AutoCloseable {
    * @throws IllegalStateException if memory is closed or another thread's, or the layer is closed
    */
   public void forward(Tensor x, Tensor y) {
-    requireForward(x, y);
+    requireForward(x, y, Location.HOST);
     kernel.forward(x, y);
+  }
+
+  /**
+   * Computes {@code Y = x W0ᵀ + b}, queued in a stream, without waiting.
+   *
+   * @param x [n, d_in], where the stream works, any dtype and row stride
+   * @param y [n, d_out], likewise, of x's dtype or F32; overwritten; must not share memory with x
+   * @param stream of the layer's backend
+   * @throws IllegalArgumentException if a tensor's shape, type or place is wrong, or the stream is
+   *     of another device
+   * @throws IllegalStateException if memory is closed or another thread's, or the layer or the
+   *     stream is closed
+   */
+  public void forward(Tensor x, Tensor y, DeviceStream stream) {
+    stream.requireAt(kernel.location());
+    requireForward(x, y, stream.location());
+    kernel.forward(x, y, stream);
   }
 
   /**
@@ -83,9 +102,14 @@ public final class Linear implements AutoCloseable {
    */
   public void forward(
       Tensor x, Tensor y, Adapter adapter, CallOptions options, Workspace workspace) {
-    requireForward(x, y);
     Objects.requireNonNull(adapter, "adapter");
     Objects.requireNonNull(options, "options");
+    Objects.requireNonNull(workspace, "workspace");
+    DeviceStream stream = workspace.stream();
+    if (stream != null) {
+      stream.requireAt(kernel.location());
+    }
+    requireForward(x, y, workspace.location());
     if (options.output() != Update.ACCUMULATE) {
       throw new IllegalArgumentException(
           "options: expected output ACCUMULATE, since the base layer writes Y first, came "
@@ -94,10 +118,10 @@ public final class Linear implements AutoCloseable {
     adapter.forward(kernel, x, y, options, workspace);
   }
 
-  private void requireForward(Tensor x, Tensor y) {
+  private void requireForward(Tensor x, Tensor y, Location location) {
     requireOpen();
-    Checks.matrix("x", x, inFeatures);
-    Checks.matrix("y", y, x.rows(), outFeatures);
+    Checks.matrix("x", x, inFeatures, location);
+    Checks.matrix("y", y, x.rows(), outFeatures, location);
     Checks.types("x", x, "y", y);
     Checks.writable("y", y);
     Checks.disjoint("y", y, "x", x);
@@ -113,14 +137,36 @@ public final class Linear implements AutoCloseable {
    * @throws IllegalStateException if memory is closed or another thread's, or the layer is closed
    */
   public void backward(Tensor dY, Tensor dX, Update update) {
+    requireBackward(dY, dX, update, Location.HOST);
+    kernel.backward(dY, dX, update);
+  }
+
+  /**
+   * Computes {@code dX = β·dX + dY W0}, queued in a stream, without waiting.
+   *
+   * @param dY [n, d_out], where the stream works
+   * @param dX [n, d_in], likewise, of dY's dtype or F32; must not share memory with dY
+   * @param update whether dX is added to or replaced
+   * @param stream of the layer's backend
+   * @throws IllegalArgumentException if a tensor's shape, type or place is wrong, or the stream is
+   *     of another device
+   * @throws IllegalStateException if memory is closed or another thread's, or the layer or the
+   *     stream is closed
+   */
+  public void backward(Tensor dY, Tensor dX, Update update, DeviceStream stream) {
+    stream.requireAt(kernel.location());
+    requireBackward(dY, dX, update, stream.location());
+    kernel.backward(dY, dX, update, stream);
+  }
+
+  private void requireBackward(Tensor dY, Tensor dX, Update update, Location location) {
     requireOpen();
     Objects.requireNonNull(update, "update");
-    Checks.matrix("dY", dY, outFeatures);
-    Checks.matrix("dX", dX, dY.rows(), inFeatures);
+    Checks.matrix("dY", dY, outFeatures, location);
+    Checks.matrix("dX", dX, dY.rows(), inFeatures, location);
     Checks.types("dY", dY, "dX", dX);
     Checks.writable("dX", dX);
     Checks.disjoint("dX", dX, "dY", dY);
-    kernel.backward(dY, dX, update);
   }
 
   private void requireOpen() {

@@ -1,6 +1,8 @@
 package dev.borealis.adapter;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.Location;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -15,6 +17,7 @@ public final class Workspace {
   private final Adapter owner;
   private final int maxTokens;
   private final Mode mode;
+  private final @Nullable DeviceStream stream;
   private final AdapterKernel.Scratch scratch;
   // Of no length: tells whether the arena is live and this thread's.
   private final MemorySegment memory;
@@ -25,7 +28,14 @@ public final class Workspace {
   private long forwardTokens;
   private long forwardVersion;
 
-  Workspace(Adapter owner, int maxTokens, Mode mode, Arena arena, AdapterKernel.Scratch scratch) {
+  Workspace(
+      Adapter owner,
+      int maxTokens,
+      Mode mode,
+      @Nullable DeviceStream stream,
+      Arena arena,
+      AdapterKernel.Scratch scratch) {
+    this.stream = stream;
     this.owner = owner;
     this.maxTokens = maxTokens;
     this.mode = mode;
@@ -41,6 +51,16 @@ public final class Workspace {
   /** {@return what the workspace is for} */
   public Mode mode() {
     return mode;
+  }
+
+  /** {@return the stream that calls are queued in; null if they wait for their results} */
+  public @Nullable DeviceStream stream() {
+    return stream;
+  }
+
+  /** {@return where the tensors of calls have to be} */
+  public Location location() {
+    return stream == null ? Location.HOST : stream.location();
   }
 
   AdapterKernel.Scratch scratch() {

@@ -1,15 +1,24 @@
 package dev.borealis.backend;
 
 import dev.borealis.adapter.Adapter;
+import dev.borealis.adapter.AdapterGradients;
+import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.BatchKernel;
+import dev.borealis.adapter.BatchLimits;
 import dev.borealis.adapter.Linear;
 import dev.borealis.adapter.Parameter;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -120,7 +129,8 @@ public final class Backend {
   /**
    * Packs weights and chooses kernels.
    *
-   * @param weights live; stay the caller's, and are read again only by {@link Adapter#repack}
+   * @param weights live, on the host or at {@link #location()}, with no queued work left on them;
+   *     stay the caller's, and are read again only by {@link Adapter#repack()}
    * @return a handle to close when done
    * @throws dev.borealis.adapter.UnsupportedSpecException if the backend does not cover the
    *     specification
@@ -129,7 +139,7 @@ public final class Backend {
   public Adapter prepare(AdapterWeights weights) {
     Objects.requireNonNull(weights, "weights");
     for (Parameter parameter : weights.parameters()) {
-      Checks.accessible(parameter.tensorName(), weights.get(parameter));
+      requireReadable(parameter.tensorName(), weights.get(parameter));
     }
     return new Adapter(weights, engine.prepare(weights));
   }
@@ -137,7 +147,7 @@ public final class Backend {
   /**
    * Packs a base layer {@code y = x W0ᵀ + b}.
    *
-   * @param w0 [d_out, d_in], any dtype; not read again
+   * @param w0 [d_out, d_in], any dtype, on the host or at {@link #location()}; not read again
    * @param bias [d_out], or null
    * @return a handle to close when done
    * @throws ShapeMismatchException if a shape is wrong
@@ -151,14 +161,112 @@ public final class Backend {
     if (w0.rows() > Integer.MAX_VALUE || w0.columns() > Integer.MAX_VALUE) {
       throw new ShapeMismatchException("w0: expected dimensions below 2^31, came " + w0);
     }
-    Checks.accessible("w0", w0);
+    requireReadable("w0", w0);
     if (bias != null) {
       if (!bias.hasShape(w0.rows())) {
         throw new ShapeMismatchException("bias: expected shape [" + w0.rows() + "], came " + bias);
       }
-      Checks.accessible("bias", bias);
+      requireReadable("bias", bias);
     }
     return new Linear((int) w0.columns(), (int) w0.rows(), engine.prepareLinear(w0, bias));
+  }
+
+  /** Requires a tensor on the host or where this backend works. */
+  private void requireReadable(String name, Tensor tensor) {
+    Checks.accessible(name, tensor, tensor.location().isHost() ? Location.HOST : location());
+  }
+
+  /**
+   * {@return where the tensors are of calls that are queued in a stream} Calls without a stream
+   * take tensors on the host, on every backend.
+   */
+  public Location location() {
+    return engine.location();
+  }
+
+  /** {@return a new stream of this backend, to be closed by the caller} */
+  public DeviceStream stream() {
+    return new DeviceStream(location(), engine.queue());
+  }
+
+  /**
+   * Allocates a zeroed dense tensor at {@link #location()}.
+   *
+   * @param arena owner of the memory; to be closed when no queued work uses it
+   * @param dtype element type
+   * @param shape 1 to 3 dimensions
+   * @return what was allocated
+   * @throws ShapeMismatchException if the shape is illegal
+   */
+  public Tensor allocate(Arena arena, DType dtype, long... shape) {
+    requireShape(shape);
+    return engine.allocate(arena, dtype, shape);
+  }
+
+  /**
+   * Allocates a zeroed dense tensor on the host, from and to which copies overlap with other work:
+   * page-locked memory on a backend of a device.
+   *
+   * @param arena owner of the memory; to be closed when no queued work uses it
+   * @param dtype element type
+   * @param shape 1 to 3 dimensions
+   * @return what was allocated
+   * @throws ShapeMismatchException if the shape is illegal
+   */
+  public Tensor allocateStaging(Arena arena, DType dtype, long... shape) {
+    requireShape(shape);
+    return engine.allocateStaging(arena, dtype, shape);
+  }
+
+  private static void requireShape(long[] shape) {
+    if (shape.length < 1 || shape.length > 3) {
+      throw new ShapeMismatchException(
+          "tensor: expected 1 to 3 dimensions, came " + Arrays.toString(shape));
+    }
+  }
+
+  /**
+   * Allocates zeroed F32 weights at {@link #location()}, to be copied to and trained there.
+   *
+   * @param spec the adapter's specification
+   * @param arena owner of the memory
+   * @return what was allocated
+   */
+  public AdapterWeights allocateWeights(AdapterSpec spec, Arena arena) {
+    return new AdapterWeights(spec, allocateAll(spec, arena));
+  }
+
+  /**
+   * Allocates zeroed gradients at {@link #location()}.
+   *
+   * @param spec the adapter's specification
+   * @param arena owner of the memory
+   * @return what was allocated
+   */
+  public AdapterGradients allocateGradients(AdapterSpec spec, Arena arena) {
+    return new AdapterGradients(spec, allocateAll(spec, arena));
+  }
+
+  private Map<Parameter, Tensor> allocateAll(AdapterSpec spec, Arena arena) {
+    Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
+    for (Parameter parameter : spec.parameters()) {
+      tensors.put(parameter, allocate(arena, DType.F32, spec.shape(parameter)));
+    }
+    return tensors;
+  }
+
+  /**
+   * For AdamW: {@return the step of one tensor, queued in a stream}
+   *
+   * @param stream of this backend
+   * @param beta1 decay of m
+   * @param beta2 decay of v
+   * @param epsilon ε
+   * @throws IllegalArgumentException if the stream is of another device
+   */
+  public AdamWKernel adamWKernel(DeviceStream stream, double beta1, double beta2, double epsilon) {
+    stream.requireAt(location());
+    return engine.adamW(stream, beta1, beta2, epsilon);
   }
 
   /**
@@ -169,6 +277,21 @@ public final class Backend {
    */
   public BatchKernel batchKernel(int maxRows) {
     return engine.batchKernel(maxRows);
+  }
+
+  /**
+   * {@return what calls over several adapters need that are queued in a stream; {@code
+   * AdapterBatch} puts the checks in front}
+   *
+   * @param limits of the calls
+   * @param stream of this backend
+   * @param arena owner of the memory
+   * @throws IllegalArgumentException if the stream is of another device
+   * @throws UnsupportedOperationException if the backend has no such calls
+   */
+  public BatchKernel batchKernel(BatchLimits limits, DeviceStream stream, Arena arena) {
+    stream.requireAt(location());
+    return engine.batchKernel(limits, stream, arena);
   }
 
   @Override

@@ -3,8 +3,13 @@ package dev.borealis.backend;
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.BatchKernel;
+import dev.borealis.adapter.BatchLimits;
 import dev.borealis.adapter.LinearKernel;
+import dev.borealis.device.DeviceStream;
+import dev.borealis.tensor.DType;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,10 +37,57 @@ public interface BackendProvider {
     /** {@return what it works with} */
     Capabilities capabilities();
 
+    /** {@return where the tensors of queued calls are} */
+    default Location location() {
+      return Location.HOST;
+    }
+
+    /**
+     * Allocates a zeroed dense tensor at {@link #location()}.
+     *
+     * @param arena owner of the memory
+     * @param dtype element type
+     * @param shape its dimensions, checked
+     * @return what was allocated
+     */
+    default Tensor allocate(Arena arena, DType dtype, long... shape) {
+      return Tensor.allocate(arena, dtype, shape);
+    }
+
+    /**
+     * Allocates a zeroed dense tensor on the host, for copies that overlap with other work.
+     *
+     * @param arena owner of the memory
+     * @param dtype element type
+     * @param shape its dimensions, checked
+     * @return what was allocated
+     */
+    default Tensor allocateStaging(Arena arena, DType dtype, long... shape) {
+      return Tensor.allocate(arena, dtype, shape);
+    }
+
+    /** {@return a new queue for work of this backend, to be closed by the caller} */
+    default DeviceStream.Queue queue() {
+      return DeviceStream.onHost().queue();
+    }
+
+    /**
+     * Makes AdamW's step.
+     *
+     * @param stream of this backend
+     * @param beta1 decay of m
+     * @param beta2 decay of v
+     * @param epsilon ε
+     * @return steps that are queued in the stream
+     */
+    default AdamWKernel adamW(DeviceStream stream, double beta1, double beta2, double epsilon) {
+      return AdamWKernel.onHost(beta1, beta2, epsilon);
+    }
+
     /**
      * Packs an adapter's weights and chooses its kernels.
      *
-     * @param weights checked, live
+     * @param weights checked, live, on the host or at {@link #location()}
      * @return the kernel, to be closed by the caller
      * @throws dev.borealis.adapter.UnsupportedSpecException if the backend does not cover the
      *     specification
@@ -61,6 +113,19 @@ public interface BackendProvider {
     default BatchKernel batchKernel(int maxRows) {
       throw new UnsupportedOperationException(
           "backend: expected one with calls over several adapters, came one without");
+    }
+
+    /**
+     * Allocates what calls over several adapters need that are queued in a stream.
+     *
+     * @param limits of the calls
+     * @param stream of this backend
+     * @param arena owner of the memory
+     * @return the kernel, for tensors at {@link #location()}
+     * @throws UnsupportedOperationException if the backend has no such calls
+     */
+    default BatchKernel batchKernel(BatchLimits limits, DeviceStream stream, Arena arena) {
+      return batchKernel(limits.maxRows());
     }
   }
 }

@@ -2,6 +2,7 @@ package dev.borealis.internal;
 
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.OverlapException;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
@@ -14,19 +15,43 @@ public final class Checks {
   private Checks() {}
 
   /**
-   * Requires a live matrix that this thread may touch, with the given columns.
+   * Requires a live matrix on the host that this thread may touch, with the given columns.
    *
    * @param name for the message
    * @param tensor to check
    * @param columns expected
    */
   public static void matrix(String name, Tensor tensor, long columns) {
+    matrix(name, tensor, columns, Location.HOST);
+  }
+
+  /**
+   * Requires a live matrix that this thread may touch, with the given columns.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param columns expected
+   * @param location where it has to be
+   */
+  public static void matrix(String name, Tensor tensor, long columns, Location location) {
     Objects.requireNonNull(tensor, name);
     if (tensor.dimensions() != 2 || tensor.columns() != columns) {
       throw new ShapeMismatchException(
           name + ": expected shape [n, " + columns + "], came " + tensor);
     }
-    accessible(name, tensor);
+    accessible(name, tensor, location);
+  }
+
+  /**
+   * Requires a live matrix on the host that this thread may touch, of the given shape.
+   *
+   * @param name for the message
+   * @param tensor to check
+   * @param rows expected
+   * @param columns expected
+   */
+  public static void matrix(String name, Tensor tensor, long rows, long columns) {
+    matrix(name, tensor, rows, columns, Location.HOST);
   }
 
   /**
@@ -36,14 +61,26 @@ public final class Checks {
    * @param tensor to check
    * @param rows expected
    * @param columns expected
+   * @param location where it has to be
    */
-  public static void matrix(String name, Tensor tensor, long rows, long columns) {
+  public static void matrix(
+      String name, Tensor tensor, long rows, long columns, Location location) {
     Objects.requireNonNull(tensor, name);
     if (!tensor.hasShape(rows, columns)) {
       throw new ShapeMismatchException(
           name + ": expected shape [" + rows + ", " + columns + "], came " + tensor);
     }
-    accessible(name, tensor);
+    accessible(name, tensor, location);
+  }
+
+  /**
+   * Requires memory of the host that is alive and that this thread may touch.
+   *
+   * @param name for the message
+   * @param tensor to check
+   */
+  public static void accessible(String name, Tensor tensor) {
+    accessible(name, tensor, Location.HOST);
   }
 
   /**
@@ -51,9 +88,19 @@ public final class Checks {
    *
    * @param name for the message
    * @param tensor to check
+   * @param location where it has to be
    */
-  public static void accessible(String name, Tensor tensor) {
-    accessible(name, tensor.segment());
+  public static void accessible(String name, Tensor tensor, Location location) {
+    if (!tensor.location().equals(location)) {
+      throw new IllegalArgumentException(
+          name + ": expected a tensor on " + location + ", came " + tensor + placeOf(tensor));
+    }
+    accessible(name, tensor.isAlive(), tensor.isAccessibleBy(Thread.currentThread()));
+  }
+
+  /** A device's tensor names its place itself. */
+  private static String placeOf(Tensor tensor) {
+    return tensor.location().isHost() ? " on the host" : "";
   }
 
   /**
@@ -85,10 +132,14 @@ public final class Checks {
    * @param segment to check
    */
   public static void accessible(String name, MemorySegment segment) {
-    if (!segment.scope().isAlive()) {
+    accessible(name, segment.scope().isAlive(), segment.isAccessibleBy(Thread.currentThread()));
+  }
+
+  private static void accessible(String name, boolean alive, boolean ours) {
+    if (!alive) {
       throw new IllegalStateException(name + ": expected a live arena, came a closed one");
     }
-    if (!segment.isAccessibleBy(Thread.currentThread())) {
+    if (!ours) {
       throw new IllegalStateException(
           name
               + ": expected memory that thread "
@@ -104,7 +155,7 @@ public final class Checks {
    * @param tensor to check
    */
   public static void writable(String name, Tensor tensor) {
-    if (tensor.segment().isReadOnly()) {
+    if (tensor.isReadOnly()) {
       throw new IllegalArgumentException(
           name + ": expected writable memory, came a read-only segment");
     }

@@ -3,14 +3,16 @@ package dev.borealis.optim;
 import dev.borealis.adapter.AdapterGradients;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Parameter;
+import dev.borealis.backend.AdamWKernel;
+import dev.borealis.backend.Backend;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.DTypeMismatchException;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -37,46 +39,57 @@ import java.util.Set;
  * <p>For one thread at a time. {@link #step} allocates nothing.
  */
 public final class AdamW {
-  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-
   private final Slot[] slots;
   private final AdapterWeights[] adapters;
   private final Map<String, Tensor> state;
+  private final AdamWKernel kernel;
+  private final DeviceStream stream;
+  private final Location location;
   private final double beta1;
   private final double beta2;
-  private final double epsilon;
   private final double weightDecay;
   private long steps;
 
   /** One tensor to train, with its gradient and moments. */
   private record Slot(
-      String name, Tensor weights, Tensor gradient, boolean decayed, Tensor m, Tensor v) {}
+      String name,
+      String gradientName,
+      Tensor weights,
+      Tensor gradient,
+      boolean decayed,
+      Tensor m,
+      Tensor v) {}
 
-  private AdamW(Builder builder, Arena arena) {
+  /** With moments in a block [2, elements], which is zero. */
+  private AdamW(Builder builder, AdamWKernel kernel, DeviceStream stream, Tensor block) {
+    this.kernel = kernel;
+    this.stream = stream;
+    this.location = stream.location();
     this.beta1 = builder.beta1;
     this.beta2 = builder.beta2;
-    this.epsilon = builder.epsilon;
     this.weightDecay = builder.weightDecay;
     this.adapters = builder.adapters.toArray(AdapterWeights[]::new);
-    long elements = 0;
-    for (Group group : builder.groups) {
-      elements += size(group.weights());
-    }
-    // One allocation: the optimiser's state is one block, whatever the number of tensors.
-    MemorySegment block = Tensor.allocate(arena, DType.F32, 2, elements).segment();
     Map<String, Tensor> views = new LinkedHashMap<>();
     this.slots = new Slot[builder.groups.size()];
     long offset = 0;
+    long elements = block.columns();
     for (int i = 0; i < slots.length; i++) {
       Group group = builder.groups.get(i);
       long[] shape = group.weights().shape();
-      long bytes = size(group.weights()) * 4;
-      Tensor m = Tensor.of(block.asSlice(offset, bytes), DType.F32, shape);
-      Tensor v = Tensor.of(block.asSlice(elements * 4 + offset, bytes), DType.F32, shape);
+      Tensor m = block.part(offset, shape);
+      Tensor v = block.part(elements + offset, shape);
       views.put("exp_avg." + group.name(), m);
       views.put("exp_avg_sq." + group.name(), v);
-      slots[i] = new Slot(group.name(), group.weights(), group.gradient(), group.decayed(), m, v);
-      offset += bytes;
+      slots[i] =
+          new Slot(
+              group.name(),
+              "gradient of " + group.name(),
+              group.weights(),
+              group.gradient(),
+              group.decayed(),
+              m,
+              v);
+      offset += size(group.weights());
     }
     this.state = Collections.unmodifiableMap(views);
   }
@@ -108,9 +121,9 @@ public final class AdamW {
           "learningRate: expected a finite number >= 0, came " + learningRate);
     }
     for (Slot slot : slots) {
-      Checks.accessible(slot.name(), slot.weights());
-      Checks.accessible(slot.name(), slot.gradient());
-      Checks.accessible(slot.name(), slot.m());
+      Checks.accessible(slot.name(), slot.weights(), location);
+      Checks.accessible(slot.gradientName(), slot.gradient(), location);
+      Checks.accessible(slot.name(), slot.m(), location);
     }
     steps++;
     // StrictMath: the same bits on every machine.
@@ -118,37 +131,11 @@ public final class AdamW {
     double rootCorrection = Math.sqrt(1 - StrictMath.pow(beta2, (double) steps));
     for (Slot slot : slots) {
       double keep = slot.decayed() ? 1 - learningRate * weightDecay : 1;
-      update(slot, keep, stepSize, rootCorrection);
+      kernel.update(
+          slot.weights(), slot.gradient(), slot.m(), slot.v(), keep, stepSize, rootCorrection);
     }
     for (AdapterWeights adapter : adapters) {
       adapter.markChanged();
-    }
-  }
-
-  private void update(Slot slot, double keep, double stepSize, double rootCorrection) {
-    MemorySegment weights = slot.weights().segment();
-    MemorySegment gradient = slot.gradient().segment();
-    MemorySegment first = slot.m().segment();
-    MemorySegment second = slot.v().segment();
-    long columns = slot.weights().columns();
-    for (long row = 0; row < slot.weights().rows(); row++) {
-      long weightRow = row * slot.weights().rowStride();
-      long gradientRow = row * slot.gradient().rowStride();
-      long stateRow = row * columns;
-      for (long column = 0; column < columns; column++) {
-        long at = (stateRow + column) * 4;
-        long weightAt = (weightRow + column) * 4;
-        double g = gradient.get(FLOAT, (gradientRow + column) * 4);
-        double m = first.get(FLOAT, at);
-        double v = second.get(FLOAT, at);
-        m += (1 - beta1) * (g - m);
-        v = beta2 * v + (1 - beta2) * g * g;
-        double direction = m / (Math.sqrt(v) / rootCorrection + epsilon);
-        double w = keep * weights.get(FLOAT, weightAt) - stepSize * direction;
-        first.set(FLOAT, at, (float) m);
-        second.set(FLOAT, at, (float) v);
-        weights.set(FLOAT, weightAt, (float) w);
-      }
     }
   }
 
@@ -168,7 +155,8 @@ public final class AdamW {
   /**
    * Takes over a saved state. Training then goes on with the same bits as if it had never stopped.
    *
-   * @param saved tensors with exactly the names, shapes and type of {@link #state()}; copied
+   * @param saved tensors with exactly the names, shapes and type of {@link #state()}, on the host
+   *     or where the optimiser works; copied in its stream
    * @param savedSteps what {@link #steps()} was, ≥ 0
    * @throws IllegalArgumentException if a tensor is missing, superfluous or of the wrong shape or
    *     type, or the number of steps is negative; nothing has changed then
@@ -186,10 +174,10 @@ public final class AdamW {
       Tensor source = source(saved, name);
       requireFloat(name, source);
       requireShape(name, target, source);
-      Checks.accessible(name, source);
-      Checks.accessible(name, target);
+      Checks.accessible(name, source, source.location().isHost() ? Location.HOST : location);
+      Checks.accessible(name, target, location);
     });
-    state.forEach((name, target) -> copy(source(saved, name), target));
+    state.forEach((name, target) -> stream.copy(source(saved, name), target));
     steps = savedSteps;
   }
 
@@ -199,17 +187,6 @@ public final class AdamW {
       throw new IllegalArgumentException(name + ": expected a tensor, came null");
     }
     return source;
-  }
-
-  private static void copy(Tensor source, Tensor target) {
-    for (long row = 0; row < target.rows(); row++) {
-      MemorySegment.copy(
-          source.segment(),
-          row * source.rowStride() * 4,
-          target.segment(),
-          row * target.rowStride() * 4,
-          target.columns() * 4);
-    }
   }
 
   private static void requireFloat(String name, Tensor tensor) {
@@ -389,13 +366,44 @@ public final class AdamW {
     }
 
     /**
-     * Builds the optimiser, with zero moments.
+     * Builds an optimiser of tensors on the host, with zero moments.
      *
      * @param arena owner of the moments' memory, 8 bytes for each weight
      * @return what was built
+     * @throws IllegalArgumentException if a tensor is not on the host
      */
     public AdamW build(Arena arena) {
-      return new AdamW(this, arena);
+      Tensor block = Tensor.allocate(arena, DType.F32, 2, elements(Location.HOST));
+      AdamWKernel kernel = AdamWKernel.onHost(beta1, beta2, epsilon);
+      return new AdamW(this, kernel, DeviceStream.onHost(), block);
+    }
+
+    /**
+     * Builds an optimiser of tensors where a stream works, with zero moments. Its steps are queued
+     * in the stream; they have the same bits as on the host.
+     *
+     * @param backend whose device it is
+     * @param stream made by the backend; used by every step
+     * @param arena owner of the moments' memory, 8 bytes for each weight
+     * @return what was built
+     * @throws IllegalArgumentException if a tensor is elsewhere, or the stream is of another device
+     */
+    public AdamW build(Backend backend, DeviceStream stream, Arena arena) {
+      long elements = elements(stream.location());
+      AdamWKernel kernel = backend.adamWKernel(stream, beta1, beta2, epsilon);
+      Tensor block = backend.allocate(arena, DType.F32, 2, elements);
+      stream.zero(block);
+      return new AdamW(this, kernel, stream, block);
+    }
+
+    private long elements(Location location) {
+      long elements = 0;
+      for (Group group : groups) {
+        Checks.accessible(group.name(), group.weights(), location);
+        Checks.accessible("gradient of " + group.name(), group.gradient(), location);
+        elements += size(group.weights());
+      }
+      return elements;
     }
   }
 }

@@ -3,11 +3,15 @@ package dev.borealis.serving;
 import dev.borealis.adapter.Adapter;
 import dev.borealis.adapter.AdapterKernel;
 import dev.borealis.adapter.BatchKernel;
+import dev.borealis.adapter.BatchLimits;
 import dev.borealis.adapter.RowGroups;
 import dev.borealis.backend.Backend;
+import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
@@ -29,7 +33,14 @@ import org.jspecify.annotations.Nullable;
  * and Y.
  */
 public final class AdapterBatch {
+  /** Of what a batch on the host has no limit for. */
+  private static final int NONE = Integer.MAX_VALUE;
+
   private final int maxRows;
+  private final BatchLimits limits;
+  private final Location location;
+  // Of no length: tells whether the arena is live. Null without one.
+  private final @Nullable MemorySegment memory;
   private final Backend backend;
   private final BatchKernel kernel;
   private final Assignment assignment;
@@ -46,13 +57,47 @@ public final class AdapterBatch {
    * @throws UnsupportedOperationException if the backend has no such calls
    */
   public AdapterBatch(Backend backend, int maxRows, int maxAdapters) {
-    this.backend = Objects.requireNonNull(backend, "backend");
+    Objects.requireNonNull(backend, "backend");
     requireNotNegative("maxRows", maxRows);
     requireNotNegative("maxAdapters", maxAdapters);
-    this.maxRows = maxRows;
-    this.kernel = backend.batchKernel(maxRows);
+    BatchKernel kernel = backend.batchKernel(maxRows);
+    this(backend, new BatchLimits(maxRows, maxAdapters, NONE, NONE), Location.HOST, null, kernel);
+  }
+
+  /**
+   * Allocates what calls need that are queued in a stream: their tensors are where the stream
+   * works, and they return without waiting. A recorded call ({@code Graph}) keeps its assignment
+   * only until the next call of this batch.
+   *
+   * @param backend of all adapters
+   * @param limits of the calls
+   * @param stream of the backend
+   * @param arena owner of the memory; to be closed when the stream's work is done
+   * @throws IllegalArgumentException if the stream is of another device
+   * @throws IllegalStateException if the arena is closed or another thread's, or the stream is
+   *     closed
+   * @throws UnsupportedOperationException if the backend has no such calls
+   */
+  public AdapterBatch(Backend backend, BatchLimits limits, DeviceStream stream, Arena arena) {
+    Checks.accessible("arena", Objects.requireNonNull(arena, "arena"));
+    BatchKernel kernel = backend.batchKernel(limits, stream, arena);
+    this(backend, limits, stream.location(), arena.allocate(0), kernel);
+  }
+
+  private AdapterBatch(
+      Backend backend,
+      BatchLimits limits,
+      Location location,
+      @Nullable MemorySegment memory,
+      BatchKernel kernel) {
+    this.backend = backend;
+    this.limits = limits;
+    this.maxRows = limits.maxRows();
+    this.location = location;
+    this.memory = memory;
+    this.kernel = kernel;
     this.groups = new RowGroups(maxRows);
-    this.assignment = new Assignment(groups.rows(), maxAdapters);
+    this.assignment = new Assignment(groups.rows(), limits.maxAdapters());
   }
 
   private static void requireNotNegative(String name, int number) {
@@ -244,8 +289,11 @@ public final class AdapterBatch {
   private void requireTensors(Tensor x, Tensor y) {
     Objects.requireNonNull(x, "x");
     Objects.requireNonNull(y, "y");
-    Checks.matrix("x", x, x.columns());
-    Checks.matrix("y", y, y.columns());
+    if (memory != null) {
+      Checks.accessible("batch", memory);
+    }
+    Checks.matrix("x", x, x.columns(), location);
+    Checks.matrix("y", y, y.columns(), location);
     requireRows("x", x);
     requireRows("y", y);
     Checks.types("x", x, "y", y);
@@ -276,12 +324,21 @@ public final class AdapterBatch {
               + " to "
               + out);
     }
+    requireAtMost(number, "features", in, limits.maxInFeatures());
+    requireAtMost(number, "ranks", adapter.spec().rank(), limits.maxRank());
     AdapterKernel ready = adapter.readyKernel();
     if (!kernel.accepts(ready)) {
       throw new IllegalArgumentException(
           "adapters[" + number + "]: expected one prepared by backend " + backend.name());
     }
     return ready;
+  }
+
+  private static void requireAtMost(int number, String what, int came, int limit) {
+    if (came > limit) {
+      throw new IllegalArgumentException(
+          "adapters[" + number + "]: expected at most " + limit + " " + what + ", came " + came);
+    }
   }
 
   private static float finite(int number, float scale) {

@@ -14,6 +14,10 @@ import org.jspecify.annotations.Nullable;
  * <p>Segments may be native or heap, of any alignment, in native byte order. Immutable and safe to
  * share; who may touch the elements is the segment's matter (a confined arena's segment belongs to
  * one thread).
+ *
+ * <p>A tensor knows its {@link #location()}. Java can't read memory of a device: {@link #segment},
+ * {@link #get} and {@link #set} of such a tensor throw, and backends and {@code DeviceStream} take
+ * its {@link #deviceAddress()}.
  */
 public final class Tensor {
   /** Alignment in bytes of the memory that {@link #allocate} takes: one cache line. */
@@ -30,8 +34,11 @@ public final class Tensor {
   private final long rowStride;
   // The array under a writable heap segment; asked for once, because each answer is garbage.
   private final @Nullable Object array;
+  private final Location location;
 
-  private Tensor(MemorySegment segment, DType dtype, long[] shape, long rowStride) {
+  private Tensor(
+      Location location, MemorySegment segment, DType dtype, long[] shape, long rowStride) {
+    this.location = Objects.requireNonNull(location, "location");
     Objects.requireNonNull(segment, "segment");
     this.dtype = Objects.requireNonNull(dtype, "dtype");
     this.shape = shape;
@@ -96,7 +103,7 @@ public final class Tensor {
   public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
     Objects.requireNonNull(shape, "shape");
     long columns = shape.length == 0 ? 0 : shape[shape.length - 1];
-    return new Tensor(segment, dtype, shape.clone(), Math.max(columns, 0));
+    return new Tensor(Location.HOST, segment, dtype, shape.clone(), Math.max(columns, 0));
   }
 
   /**
@@ -112,7 +119,42 @@ public final class Tensor {
    */
   public static Tensor strided(
       MemorySegment segment, DType dtype, long rows, long columns, long rowStride) {
-    return new Tensor(segment, dtype, new long[] {rows, columns}, rowStride);
+    return strided(Location.HOST, segment, dtype, rows, columns, rowStride);
+  }
+
+  private static Tensor strided(
+      Location location,
+      MemorySegment segment,
+      DType dtype,
+      long rows,
+      long columns,
+      long rowStride) {
+    return new Tensor(location, segment, dtype, new long[] {rows, columns}, rowStride);
+  }
+
+  /**
+   * For backends, and for whoever has device memory from elsewhere: {@return a dense view of the
+   * start of a device's memory}
+   *
+   * @param location the device
+   * @param addresses a native segment of device addresses, which nobody reads through; its scope
+   *     says how long the memory is there
+   * @param dtype element type
+   * @param shape 1 to 3 dimensions, each ≥ 0
+   * @throws IllegalArgumentException if the location is the host, or the segment is on the heap
+   * @throws ShapeMismatchException if the shape is illegal
+   * @throws IndexOutOfBoundsException if the segment is too short
+   */
+  public static Tensor onDevice(
+      Location location, MemorySegment addresses, DType dtype, long... shape) {
+    Objects.requireNonNull(shape, "shape");
+    if (location.isHost() || !addresses.isNative()) {
+      throw new IllegalArgumentException(
+          "tensor: expected memory of a device, came "
+              + (location.isHost() ? "the host's" : "a heap segment"));
+    }
+    long columns = shape.length == 0 ? 0 : shape[shape.length - 1];
+    return new Tensor(location, addresses, dtype, shape.clone(), Math.max(columns, 0));
   }
 
   /**
@@ -140,6 +182,17 @@ public final class Tensor {
    */
   public static Tensor allocate(Arena arena, DType dtype, long... shape) {
     Objects.requireNonNull(arena, "arena");
+    return of(arena.allocate(byteSize(dtype, shape), ALIGNMENT), dtype, shape);
+  }
+
+  /**
+   * {@return the bytes of a dense tensor}
+   *
+   * @param dtype element type
+   * @param shape its dimensions
+   * @throws ShapeMismatchException if a dimension is negative, or there are too many elements
+   */
+  public static long byteSize(DType dtype, long... shape) {
     Objects.requireNonNull(dtype, "dtype");
     Objects.requireNonNull(shape, "shape");
     long count = 1;
@@ -150,12 +203,69 @@ public final class Tensor {
       }
       count = multiply(count, dimension, shape);
     }
-    return of(arena.allocate(multiply(count, dtype.byteSize(), shape), ALIGNMENT), dtype, shape);
+    return multiply(count, dtype.byteSize(), shape);
   }
 
-  /** {@return the memory from the first to the last element of this view} */
+  /** {@return where the memory lies} */
+  public Location location() {
+    return location;
+  }
+
+  /**
+   * {@return the memory from the first to the last element of this view}
+   *
+   * @throws IllegalStateException if it is a device's
+   */
   public MemorySegment segment() {
+    requireHost();
     return segment;
+  }
+
+  /**
+   * {@return the address of the first element in the device's memory}
+   *
+   * @throws IllegalStateException if the tensor is on the host
+   */
+  public long deviceAddress() {
+    if (location.isHost()) {
+      throw new IllegalStateException("tensor: expected one on a device, came one on the host");
+    }
+    return segment.address();
+  }
+
+  private void requireHost() {
+    if (!location.isHost()) {
+      throw new IllegalStateException(
+          "tensor: expected one on the host, came one on " + location + "; copy it first");
+    }
+  }
+
+  /**
+   * Tells whether the memory's arena is open.
+   *
+   * @return whether it is
+   */
+  public boolean isAlive() {
+    return segment.scope().isAlive();
+  }
+
+  /**
+   * Tells whether a thread may use the memory.
+   *
+   * @param thread who
+   * @return whether it may
+   */
+  public boolean isAccessibleBy(Thread thread) {
+    return segment.isAccessibleBy(thread);
+  }
+
+  /**
+   * Tells whether the memory may be read only.
+   *
+   * @return whether writing is refused
+   */
+  public boolean isReadOnly() {
+    return segment.isReadOnly();
   }
 
   /** {@return the element type} */
@@ -238,7 +348,7 @@ public final class Tensor {
     requireMatrix();
     Objects.checkFromToIndex(from, to, rows);
     long start = Math.min(from * rowStride * dtype.byteSize(), segment.byteSize());
-    return strided(segment.asSlice(start), dtype, to - from, columns, rowStride);
+    return strided(location, segment.asSlice(start), dtype, to - from, columns, rowStride);
   }
 
   /**
@@ -252,7 +362,25 @@ public final class Tensor {
     requireMatrix();
     Objects.checkFromToIndex(from, to, columns);
     long start = Math.min(from * dtype.byteSize(), segment.byteSize());
-    return strided(segment.asSlice(start), dtype, rows, to - from, rowStride);
+    return strided(location, segment.asSlice(start), dtype, rows, to - from, rowStride);
+  }
+
+  /**
+   * {@return a dense view of some of the elements of a dense tensor}
+   *
+   * @param from number of the first element
+   * @param newShape 1 to 3 dimensions
+   * @throws ShapeMismatchException if this is not dense, or the shape is illegal
+   * @throws IndexOutOfBoundsException if the elements are not within this tensor
+   */
+  public Tensor part(long from, long... newShape) {
+    if (!isDense()) {
+      throw new ShapeMismatchException("tensor: expected a dense one, came " + this);
+    }
+    Objects.checkIndex(from, rows * columns + 1);
+    MemorySegment rest = segment.asSlice(from * dtype.byteSize());
+    long width = newShape.length == 0 ? 0 : newShape[newShape.length - 1];
+    return new Tensor(location, rest, dtype, newShape.clone(), Math.max(width, 0));
   }
 
   private void requireMatrix() {
@@ -268,8 +396,10 @@ public final class Tensor {
    * @param row row index over all leading dimensions
    * @param column index within the row
    * @throws IndexOutOfBoundsException if an index is out of range
+   * @throws IllegalStateException if the memory is a device's
    */
   public float get(long row, long column) {
+    requireHost();
     long index = index(row, column);
     return switch (dtype) {
       case F32 -> segment.get(F32, index * 4);
@@ -285,8 +415,10 @@ public final class Tensor {
    * @param column index within the row
    * @param value the new value
    * @throws IndexOutOfBoundsException if an index is out of range
+   * @throws IllegalStateException if the memory is a device's
    */
   public void set(long row, long column, float value) {
+    requireHost();
     long index = index(row, column);
     switch (dtype) {
       case F32 -> segment.set(F32, index * 4, value);
@@ -329,7 +461,7 @@ public final class Tensor {
     if (segment.byteSize() == 0 || other.segment.byteSize() == 0) {
       return false;
     }
-    if (segment.isNative() != other.segment.isNative()) {
+    if (segment.isNative() != other.segment.isNative() || !location.equals(other.location)) {
       return false;
     }
     if (!segment.isNative() && (array == null || other.array == null)) {
@@ -349,6 +481,7 @@ public final class Tensor {
   @Override
   public String toString() {
     String stride = isDense() ? "" : ", row stride " + rowStride;
-    return "Tensor" + Arrays.toString(shape) + " " + dtype + stride;
+    String place = location.isHost() ? "" : " on " + location;
+    return "Tensor" + Arrays.toString(shape) + " " + dtype + stride + place;
   }
 }
