@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "driver.h"
 #include "launch.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -558,5 +559,18 @@ EXPORT Result cuLaunchKernelEx(
         std::aligned_alloc(64, (copied.size() + 63) / 64 * 64), std::free);
     std::memcpy(at.get(), copied.data(), copied.size());
     return run(*f, now, at.get());
+  });
+}
+
+bool driver::contains(const void* address, size_t bytes) {
+  std::lock_guard guard(lock);
+  return ::contains(reinterpret_cast<Pointer>(address), bytes);
+}
+
+void driver::queue(void* stream, std::function<void()> work) {
+  std::lock_guard guard(lock);
+  ::queue(stream, [work = std::move(work)] {
+    work();
+    return SUCCESS;
   });
 }

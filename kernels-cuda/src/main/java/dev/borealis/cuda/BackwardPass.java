@@ -54,6 +54,12 @@ final class BackwardPass {
     Arguments arguments = scratch.arguments;
     PhiWeights phi = weights.callPhi();
     boolean accumulate = options.parameters() == Update.ACCUMULATE;
+    // cuBLAS has no masks, and no sums of columns beside a product.
+    boolean summed = spec.parameters().contains(Parameter.B_BIAS);
+    boolean masked = spec.inputDropout() > 0;
+    Gemm upGemm = n > 0 && dY.type() == DType.F32 && !summed ? scratch.gemm : null;
+    Gemm downGemm = n > 0 && x.type() == DType.F32 && !masked ? scratch.gemm : null;
+    Gemm inputGemm = dX != null && dX.type() == DType.F32 && !masked ? scratch.gemm : null;
     if (n > 0) {
       if (gradients != null) {
         // U again, from Z.
@@ -67,24 +73,45 @@ final class BackwardPass {
             phi.forwardBytes(),
             arguments.phiAlone);
       }
-      hiddenGradient(dY, n, weights.up(), gradients != null, scratch);
+      if (upGemm != null) {
+        hiddenGradient(dY, n, weights.up(), gradients != null, upGemm, scratch);
+      } else {
+        hiddenGradient(dY, n, weights.up(), gradients != null, scratch);
+      }
     }
     if (gradients != null) {
       float scale = forward.scale() * DropoutArguments.hiddenFactor(spec, true);
-      upGradients(n, weights, scale, gradients, accumulate, scratch);
+      Shares shares = shares(n, spec.rank(), spec.outFeatures(), scratch);
+      shares = upGemm == null ? shares : shares.first();
+      upGradients(shares, n, weights, scale, gradients, accumulate, scratch);
     }
     if (n > 0) {
-      phiBackward(phi, n, scratch.z, scratch.shares, tiles(), forward, gradients != null, scratch);
-      if (dX != null) {
-        inputGradient(dX, n, down, forward, options.input() == Update.ACCUMULATE, scratch);
+      long parts = upGemm == null ? tiles() : 1;
+      phiBackward(phi, n, scratch.z, scratch.shares, parts, forward, gradients != null, scratch);
+      boolean add = options.input() == Update.ACCUMULATE;
+      if (inputGemm != null && dX != null) {
+        inputGemm.multiply(
+            n,
+            down.columns(),
+            down.rows(),
+            1,
+            Gemm.Operand.of(hidden(scratch.dz, phi.ldZ())),
+            Gemm.Operand.of(down.matrix()),
+            dX,
+            add);
+      } else if (dX != null) {
+        inputGradient(dX, n, down, forward, add, scratch);
       }
     }
     if (gradients != null) {
       parameterSums(phi, n, scratch.z, gradients, accumulate, scratch);
-      if (n > 0) {
+      Shares shares = shares(n, spec.downRank(), spec.inFeatures(), scratch);
+      if (downGemm != null) {
+        shares = shares.first();
+        outer(downGemm, hidden(scratch.dz, phi.ldZ()), x, n, spec.downRank(), shares);
+      } else if (n > 0) {
         outer(x, n, spec.inFeatures(), spec.downRank(), scratch.dz, forward, scratch);
       }
-      Shares shares = shares(n, spec.downRank(), spec.inFeatures(), scratch);
       float factor = DropoutArguments.inputFactor(spec, true);
       long dA = gradients.of(Parameter.A);
       if (staticForm == null) {
@@ -153,7 +180,45 @@ final class BackwardPass {
         arguments.backwardUp);
   }
 
+  /** The same by cuBLAS, each a whole sum. */
+  private void hiddenGradient(
+      DeviceMatrix dY, long n, Packed up, boolean parameters, Gemm gemm, CudaScratch scratch) {
+    long ldU = Packed.round(spec.rank(), Packed.ROW_TILE);
+    gemm.multiply(
+        n,
+        spec.rank(),
+        spec.outFeatures(),
+        1,
+        Gemm.Operand.of(dY),
+        Gemm.Operand.transposed(up.matrix()),
+        hidden(scratch.shares, ldU),
+        false);
+    if (parameters) {
+      Shares shares = shares(n, spec.rank(), spec.outFeatures(), scratch).first();
+      outer(gemm, hidden(scratch.u, ldU), dY, n, spec.rank(), shares);
+    }
+  }
+
+  /** Uᵀ D by cuBLAS. */
+  private static void outer(
+      Gemm gemm, DeviceMatrix u, DeviceMatrix d, long n, long rank, Shares out) {
+    gemm.multiply(
+        rank,
+        out.columns(),
+        n,
+        1,
+        Gemm.Operand.transposed(u),
+        Gemm.Operand.of(d),
+        new DeviceMatrix(out.address(), out.ld(), DType.F32),
+        false);
+  }
+
+  private static DeviceMatrix hidden(long address, long ld) {
+    return new DeviceMatrix(address, ld, DType.F32);
+  }
+
   private void upGradients(
+      Shares shares,
       long n,
       DeviceWeights weights,
       float scale,
@@ -162,7 +227,6 @@ final class BackwardPass {
       CudaScratch scratch) {
     int out = spec.outFeatures();
     int rank = spec.rank();
-    Shares shares = shares(n, rank, out, scratch);
     long gain = weights.address(Parameter.GAIN);
     long dB = gradients.of(Parameter.B);
     reduce(shares, gain, scale, dB, rank, rank, out, true, accumulate, scratch);
@@ -282,12 +346,13 @@ final class BackwardPass {
 
   private static Shares shares(long n, long r, long k, CudaScratch scratch) {
     long ld = Packed.ld(k);
-    return new Shares(scratch.outerShares, Splits.rowSplits(n), Packed.round(r, 32) * ld, ld);
+    long stride = Packed.round(r, 32) * ld;
+    return new Shares(scratch.outerShares, Splits.rowSplits(n), stride, ld, k);
   }
 
   private static Shares columnShares(long n, long k, CudaScratch scratch) {
     long ld = Packed.ld(k);
-    return new Shares(scratch.columnShares, Splits.rowSplits(n), ld, ld);
+    return new Shares(scratch.columnShares, Splits.rowSplits(n), ld, ld, k);
   }
 
   private static void reduce(
@@ -486,7 +551,7 @@ final class BackwardPass {
     long transposed = scratch.staticGradient;
     reduce(shares, 0, factor, transposed, phi.ldU(), rank, in, true, false, scratch);
     phiBackward(phi, in, form.columns(), transposed, 1, null, true, scratch);
-    Shares dz = new Shares(scratch.dz, 1, 0, phi.ldZ());
+    Shares dz = new Shares(scratch.dz, 1, 0, phi.ldZ(), rank);
     reduce(dz, 0, 1, dA, in, in, rank, true, accumulate, scratch);
     parameterSums(phi, in, form.columns(), gradients, accumulate, scratch);
   }

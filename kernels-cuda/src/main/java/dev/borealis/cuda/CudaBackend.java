@@ -13,15 +13,17 @@ import java.nio.file.Path;
 
 /**
  * The backend for NVIDIA devices of compute capability 8.0 and later: device 0, through the CUDA
- * driver. Tensors are host memory; each call copies them to the device and back.
+ * driver. Calls in a stream take tensors on the device; others copy host tensors there and back.
  *
  * <p>System properties: {@code borealis.cuda.library} names the driver's file, {@code
  * borealis.cuda.image} another file with the kernels than the one in this module, {@code
- * borealis.cuda.fusedTokens} the tokens from which one launch does a whole forward call of r ≤ 16.
+ * borealis.cuda.fusedTokens} the tokens from which one launch does a whole forward call of r ≤ 16;
+ * {@code borealis.cuda.cublas=false} keeps it from using cuBLAS.
  */
 public final class CudaBackend implements BackendProvider {
   private static final String IMAGE = "borealis.fatbin";
   private static final String FUSED_PROPERTY = "borealis.cuda.fusedTokens";
+  private static final String CUBLAS_PROPERTY = "borealis.cuda.cublas";
   private static final String IMAGE_PROPERTY = "borealis.cuda.image";
 
   /** For {@link java.util.ServiceLoader}. */
@@ -48,7 +50,10 @@ public final class CudaBackend implements BackendProvider {
     try {
       context = Context.primary(Device.of(0));
       return new CudaEngine(
-          context, image, Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS));
+          context,
+          image,
+          Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS),
+          !System.getProperty(CUBLAS_PROPERTY, "true").equals("false"));
     } catch (CudaException e) {
       if (context != null) {
         context.close();

@@ -10,18 +10,24 @@ import dev.borealis.backend.BackendProvider;
 import dev.borealis.backend.Capabilities;
 import dev.borealis.device.DeviceStream;
 import dev.borealis.ffm.Context;
+import dev.borealis.ffm.Cublas;
 import dev.borealis.ffm.CudaModule;
 import dev.borealis.ffm.Device;
 import dev.borealis.ffm.FunctionAttribute;
+import dev.borealis.ffm.Stream;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The started backend: one device's context, and the module with the kernels. */
 final class CudaEngine implements BackendProvider.Engine {
+  private static final System.Logger LOGGER = System.getLogger(CudaEngine.class.getName());
+
   /** From this many tokens on, one launch does all for r ≤ 16: its blocks fill a device then. */
   static final int FUSED_TOKENS = 2048;
 
@@ -34,8 +40,15 @@ final class CudaEngine implements BackendProvider.Engine {
   private final CudaModule module;
   private final Location location;
   private final int fusedTokens;
+  private final boolean cublas;
 
-  CudaEngine(Context context, byte[] image, int fusedTokens) {
+  /** The queue of calls with host tensors that have no workspace, one at a time. */
+  private final Object hostLock = new Object();
+
+  private @Nullable CudaQueue hostQueue;
+
+  CudaEngine(Context context, byte[] image, int fusedTokens, boolean cublas) {
+    this.cublas = cublas && hasCublas();
     this.context = context;
     this.module = CudaModule.load(context, image);
     this.location = Location.cuda(context.device().ordinal());
@@ -43,6 +56,35 @@ final class CudaEngine implements BackendProvider.Engine {
     module
         .function(Kernel.PHI_BACKWARD.symbol(DType.F32))
         .setAttribute(FunctionAttribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, PHI_SHARED_BYTES);
+  }
+
+  private static boolean hasCublas() {
+    Optional<String> reason = Cublas.unavailable();
+    reason.ifPresent(text ->
+        LOGGER.log(
+            System.Logger.Level.INFO,
+            "Borealis: ranks above 128 and base layers use its own products, not cuBLAS's: "
+                + text));
+    return reason.isEmpty();
+  }
+
+  boolean usesCublas() {
+    return cublas;
+  }
+
+  /** Products by cuBLAS in a stream; null where there is none, or it is not to be used. */
+  @Nullable Gemm gemm(Stream stream) {
+    return cublas ? new Gemm(context, stream) : null;
+  }
+
+  /** Runs a call with host tensors in a queue that all such calls share. */
+  void inHostQueue(Consumer<CudaQueue> call) {
+    synchronized (hostLock) {
+      if (hostQueue == null) {
+        hostQueue = CudaQueue.withGemm(this);
+      }
+      call.accept(hostQueue);
+    }
   }
 
   Context context() {
@@ -89,7 +131,7 @@ final class CudaEngine implements BackendProvider.Engine {
 
   @Override
   public DeviceStream.Queue queue() {
-    return new CudaQueue(this);
+    return CudaQueue.withGemm(this);
   }
 
   @Override

@@ -12,72 +12,69 @@ import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A base layer on the device: W0 and its transpose in F32, as the products take them. A call with
- * host tensors takes memory for them, and gives it back.
+ * A base layer on the device. cuBLAS takes W0 as it is, with tensors of its type. What cuBLAS can't
+ * do, or all where there is none, goes through our products, which take two packed copies in F32:
+ * without cuBLAS they are made at once, else by the first call that needs them.
  */
 final class CudaLinear implements LinearKernel {
   private final CudaEngine engine;
-  private final DeviceBuffer buffer;
-  private final Packed forward;
-  private final Packed backward;
-  private final long biasAddress;
+  private final Arena arena = Arena.ofShared();
+  private final Tensor w0;
+  private final @Nullable Tensor bias;
+  private @Nullable PackedLayer packed;
 
   CudaLinear(CudaEngine engine, Tensor w0, @Nullable Tensor bias) {
     this.engine = engine;
-    long out = w0.rows();
-    long in = w0.columns();
-    Carver carver = new Carver();
-    long forwardAt = carver.floats(Packed.floats(out, in));
-    long backwardAt = carver.floats(Packed.floats(in, out));
-    long biasAt = carver.floats(bias == null ? 0 : out);
-    buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
-    long base = buffer.address();
-    boolean low = w0.dtype() == DType.F32;
-    forward = new Packed(base + forwardAt, Math.toIntExact(out), Math.toIntExact(in), low);
-    backward = new Packed(base + backwardAt, Math.toIntExact(in), Math.toIntExact(out), low);
-    biasAddress = bias == null ? 0 : base + biasAt;
     try (CudaQueue queue = new CudaQueue(engine);
-        Arena arena = Arena.ofConfined()) {
-      buffer.fill(0, carver.bytes(), (byte) 0, queue.stream());
-      Tensor source = onDevice(w0, queue, arena);
-      pack(source, forward, false, queue);
-      pack(source, backward, true, queue);
-      if (bias != null) {
-        DeviceMatrix b = DeviceMatrix.of(onDevice(bias, queue, arena));
-        queue.arguments().pack.run(b, 1, out, 0, biasAddress, out, false, queue.launches());
+        Arena copies = Arena.ofConfined()) {
+      this.w0 = engine.allocate(arena, w0.dtype(), w0.shape());
+      queue.copy(reachable(w0, copies), this.w0);
+      if (bias == null) {
+        this.bias = null;
+      } else {
+        this.bias = engine.allocate(arena, DType.F32, bias.columns());
+        Tensor typed = engine.allocate(copies, bias.dtype(), bias.columns());
+        queue.copy(reachable(bias, copies), typed);
+        spread(typed, 1, DeviceMatrix.of(this.bias), queue);
+      }
+      if (!engine.usesCublas()) {
+        packed = PackedLayer.of(engine, this.w0, queue, arena);
       }
       queue.synchronize();
     } catch (RuntimeException e) {
-      buffer.close();
+      arena.close();
       throw e;
     }
   }
 
-  /** The tensor itself, or a copy. */
-  private Tensor onDevice(Tensor tensor, CudaQueue queue, Arena arena) {
+  /** The tensor itself on the device; a dense copy in native memory of one on the host. */
+  private static Tensor reachable(Tensor tensor, Arena arena) {
     if (!tensor.location().isHost()) {
       return tensor;
     }
-    Tensor copy = engine.allocate(arena, tensor.dtype(), tensor.shape());
-    Tensor dense = Tensor.allocate(arena, tensor.dtype(), tensor.shape());
-    WeightUpload.copyRows(tensor, dense.segment());
-    queue.copy(dense, copy);
+    Tensor copy = Tensor.allocate(arena, tensor.dtype(), tensor.shape());
+    DeviceStream.onHost().copy(tensor, copy);
     return copy;
   }
 
-  private static void pack(Tensor w0, Packed to, boolean transposed, CudaQueue queue) {
+  /** Queues writing a vector into each of n rows of F32. */
+  private static void spread(Tensor vector, long n, DeviceMatrix to, CudaQueue queue) {
+    DeviceMatrix sameRow = new DeviceMatrix(vector.deviceAddress(), 0, vector.dtype());
     queue
         .arguments()
         .pack
-        .run(
-            DeviceMatrix.of(w0),
-            w0.rows(),
-            w0.columns(),
-            0,
-            to.address(),
-            to.ld(),
-            transposed,
-            queue.launches());
+        .run(sameRow, n, vector.columns(), 0, to.address(), to.ld(), false, queue.launches());
+  }
+
+  private synchronized PackedLayer packed(CudaQueue queue) {
+    PackedLayer layer = packed;
+    if (layer == null) {
+      layer = PackedLayer.of(engine, w0, queue, arena);
+      // Another stream's call may be the next that uses it.
+      queue.synchronize();
+      packed = layer;
+    }
+    return layer;
   }
 
   @Override
@@ -87,33 +84,80 @@ final class CudaLinear implements LinearKernel {
 
   @Override
   public void forward(Tensor x, Tensor y) {
-    multiply(x, y, forward, biasAddress, Update.OVERWRITE);
+    inHostQueue(x, y, Update.OVERWRITE, this::forward);
   }
 
   @Override
   public void backward(Tensor dY, Tensor dX, Update update) {
-    multiply(dY, dX, backward, 0, update);
+    inHostQueue(dY, dX, update, (d, out, n, queue) -> backward(d, out, n, update, queue));
   }
 
   @Override
   public void forward(Tensor x, Tensor y, DeviceStream stream) {
-    multiply(x, y, forward, biasAddress, Update.OVERWRITE, CudaQueue.of(stream));
+    if (x.rows() > 0) {
+      forward(DeviceMatrix.of(x), DeviceMatrix.of(y), x.rows(), CudaQueue.of(stream));
+    }
   }
 
   @Override
   public void backward(Tensor dY, Tensor dX, Update update, DeviceStream stream) {
-    multiply(dY, dX, backward, 0, update, CudaQueue.of(stream));
-  }
-
-  private static void multiply(
-      Tensor x, Tensor y, Packed w, long bias, Update update, CudaQueue queue) {
-    if (x.rows() > 0) {
-      multiply(DeviceMatrix.of(x), DeviceMatrix.of(y), x.rows(), w, bias, update, queue);
+    if (dY.rows() > 0) {
+      backward(DeviceMatrix.of(dY), DeviceMatrix.of(dX), dY.rows(), update, CudaQueue.of(stream));
     }
   }
 
+  private void forward(DeviceMatrix x, DeviceMatrix y, long n, CudaQueue queue) {
+    // A bias in 16-bit Y would be rounded before the product is added.
+    Gemm gemm = bias == null || y.type() == DType.F32 ? gemmFor(x, y, queue) : null;
+    if (gemm == null) {
+      multiply(x, y, n, packed(queue).forward(), bias, false, queue);
+      return;
+    }
+    if (bias != null) {
+      spread(bias, n, y, queue);
+    }
+    gemm.multiply(
+        n,
+        w0.rows(),
+        w0.columns(),
+        1,
+        Gemm.Operand.of(x),
+        Gemm.Operand.transposed(DeviceMatrix.of(w0)),
+        y,
+        bias != null);
+  }
+
+  private void backward(DeviceMatrix dY, DeviceMatrix dX, long n, Update update, CudaQueue queue) {
+    boolean accumulate = update == Update.ACCUMULATE;
+    Gemm gemm = gemmFor(dY, dX, queue);
+    if (gemm == null) {
+      multiply(dY, dX, n, packed(queue).backward(), null, accumulate, queue);
+      return;
+    }
+    gemm.multiply(
+        n,
+        w0.columns(),
+        w0.rows(),
+        1,
+        Gemm.Operand.of(dY),
+        Gemm.Operand.of(DeviceMatrix.of(w0)),
+        dX,
+        accumulate);
+  }
+
+  /** cuBLAS in this queue, if it takes these types; or null. */
+  private @Nullable Gemm gemmFor(DeviceMatrix in, DeviceMatrix out, CudaQueue queue) {
+    return Gemm.combines(in.type(), w0.dtype(), out.type()) ? queue.gemm() : null;
+  }
+
   private static void multiply(
-      DeviceMatrix x, DeviceMatrix y, long n, Packed w, long bias, Update update, CudaQueue queue) {
+      DeviceMatrix x,
+      DeviceMatrix y,
+      long n,
+      Packed w,
+      @Nullable Tensor bias,
+      boolean accumulate,
+      CudaQueue queue) {
     Arguments arguments = queue.arguments();
     arguments
         .product
@@ -121,7 +165,7 @@ final class CudaLinear implements LinearKernel {
         .streamed(x)
         .weights(w)
         .whole(w.columns())
-        .output(y, update == Update.ACCUMULATE, 1, bias);
+        .output(y, accumulate, 1, bias == null ? 0 : bias.deviceAddress());
     queue
         .launches()
         .run(
@@ -134,33 +178,39 @@ final class CudaLinear implements LinearKernel {
             arguments.productAlone);
   }
 
-  /** With host tensors, in memory of this call's own. */
-  private void multiply(Tensor x, Tensor y, Packed w, long bias, Update update) {
-    if (x.rows() == 0) {
+  /** A product of tensors on the device. */
+  private interface Product {
+    void run(DeviceMatrix in, DeviceMatrix out, long n, CudaQueue queue);
+  }
+
+  /** With host tensors, in device memory of this call's own. */
+  private void inHostQueue(Tensor in, Tensor out, Update update, Product product) {
+    if (in.rows() == 0) {
       return;
     }
     Carver device = new Carver();
     Carver host = new Carver();
-    Staging.Plan planX = Staging.plan(device, host, x.rows(), x.columns());
-    Staging.Plan planY = Staging.plan(device, host, y.rows(), y.columns());
-    try (CudaQueue queue = new CudaQueue(engine);
-        DeviceBuffer memory = DeviceBuffer.allocate(engine.context(), device.bytes());
-        PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), host.bytes())) {
-      Staging in = new Staging(planX, memory, pinned, queue.stream());
-      Staging out = new Staging(planY, memory, pinned, queue.stream());
-      in.upload(x);
-      if (update == Update.ACCUMULATE) {
-        out.upload(y);
+    Staging.Plan planIn = Staging.plan(device, host, in.rows(), in.columns());
+    Staging.Plan planOut = Staging.plan(device, host, out.rows(), out.columns());
+    engine.inHostQueue(queue -> {
+      try (DeviceBuffer memory = DeviceBuffer.allocate(engine.context(), device.bytes());
+          PinnedBuffer pinned = PinnedBuffer.allocate(engine.context(), host.bytes())) {
+        Staging stagedIn = new Staging(planIn, memory, pinned, queue.stream());
+        Staging stagedOut = new Staging(planOut, memory, pinned, queue.stream());
+        stagedIn.upload(in);
+        if (update == Update.ACCUMULATE) {
+          stagedOut.upload(out);
+        }
+        product.run(stagedIn.on(in.dtype()), stagedOut.on(out.dtype()), in.rows(), queue);
+        stagedOut.download(out);
+        queue.synchronize();
+        stagedOut.finish(out);
       }
-      multiply(in.on(x.dtype()), out.on(y.dtype()), x.rows(), w, bias, update, queue);
-      out.download(y);
-      queue.synchronize();
-      out.finish(y);
-    }
+    });
   }
 
   @Override
   public void close() {
-    buffer.close();
+    arena.close();
   }
 }

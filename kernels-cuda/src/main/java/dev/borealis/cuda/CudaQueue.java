@@ -6,6 +6,7 @@ import dev.borealis.ffm.Stream;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A CUDA stream with launches of its own, for what needs no workspace. For one thread at a time.
@@ -16,6 +17,9 @@ final class CudaQueue implements DeviceStream.Queue {
   private final Launches launches;
   private final Arguments arguments = new Arguments(Arena.ofAuto());
 
+  private @Nullable Gemm gemm;
+
+  /** Without cuBLAS: quickly made. */
   CudaQueue(CudaEngine engine) {
     this.engine = engine;
     this.stream = Stream.create(engine.context());
@@ -25,6 +29,23 @@ final class CudaQueue implements DeviceStream.Queue {
       stream.close();
       throw e;
     }
+  }
+
+  /** For calls of base layers too: with cuBLAS where it is to be used. */
+  static CudaQueue withGemm(CudaEngine engine) {
+    CudaQueue queue = new CudaQueue(engine);
+    try {
+      queue.gemm = engine.gemm(queue.stream);
+      return queue;
+    } catch (RuntimeException e) {
+      queue.close();
+      throw e;
+    }
+  }
+
+  /** Products by cuBLAS in this queue, or null. */
+  @Nullable Gemm gemm() {
+    return gemm;
   }
 
   /** The queue behind a stream. */
@@ -112,6 +133,9 @@ final class CudaQueue implements DeviceStream.Queue {
       try {
         stream.synchronize();
       } finally {
+        if (gemm != null) {
+          gemm.close();
+        }
         stream.close();
       }
     }

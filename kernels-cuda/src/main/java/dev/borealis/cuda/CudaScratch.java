@@ -16,12 +16,18 @@ import org.jspecify.annotations.Nullable;
  * For host tensors also a stream and page-locked memory. Freed when the arena closes.
  */
 final class CudaScratch implements AdapterKernel.Scratch {
+  /** Ranks above this go to cuBLAS. */
+  private static final int CUBLAS_RANK = 128;
+
   final boolean training;
   final Launches launches;
   final Arguments arguments;
 
   /** Null if tensors are on the device. */
   final @Nullable HostTensors host;
+
+  /** Products by cuBLAS, for large ranks where it is to be used; or null. */
+  final @Nullable Gemm gemm;
 
   // Device addresses.
   final long z;
@@ -40,24 +46,36 @@ final class CudaScratch implements AdapterKernel.Scratch {
 
   /** What has to be freed. */
   private record Memory(
-      DeviceBuffer device, @Nullable Stream stream, @Nullable PinnedBuffer pinned) {
-    static Memory allocate(CudaEngine engine, long deviceBytes, HostTensors.@Nullable Plan host) {
+      DeviceBuffer device,
+      @Nullable Stream stream,
+      @Nullable PinnedBuffer pinned,
+      @Nullable Gemm gemm) {
+    static Memory allocate(
+        CudaEngine engine,
+        long deviceBytes,
+        HostTensors.@Nullable Plan host,
+        @Nullable CudaQueue queue,
+        boolean products) {
       DeviceBuffer device = DeviceBuffer.allocate(engine.context(), deviceBytes);
       Stream stream = null;
+      PinnedBuffer pinned = null;
       try {
-        if (host == null) {
-          return new Memory(device, null, null);
+        if (host != null) {
+          stream = Stream.create(engine.context());
+          pinned = PinnedBuffer.allocate(engine.context(), host.hostBytes());
         }
-        stream = Stream.create(engine.context());
-        return new Memory(
-            device, stream, PinnedBuffer.allocate(engine.context(), host.hostBytes()));
+        Stream used = queue == null ? Objects.requireNonNull(stream) : queue.stream();
+        return new Memory(device, stream, pinned, products ? engine.gemm(used) : null);
       } catch (RuntimeException e) {
-        new Memory(device, stream, null).close();
+        new Memory(device, stream, pinned, null).close();
         throw e;
       }
     }
 
     void close() {
+      if (gemm != null) {
+        gemm.close();
+      }
       if (pinned != null) {
         pinned.close();
       }
@@ -120,13 +138,15 @@ final class CudaScratch implements AdapterKernel.Scratch {
       columnsAt = device.floats(Splits.outerFloats(rows, 1, widest));
       staticAt = device.floats(spec.staticForm() ? in * ldU : 0);
     }
-    Memory owned = Memory.allocate(engine, device.bytes(), plan);
+    boolean products = spec.rank() > CUBLAS_RANK;
+    Memory owned = Memory.allocate(engine, device.bytes(), plan, queue, products);
     // Nobody closes a workspace; its arena does.
     MemorySegment.NULL.reinterpret(1, arena, ignored -> owned.close());
     DeviceBuffer memory = owned.device();
     Stream stream = queue == null ? Objects.requireNonNull(owned.stream()) : queue.stream();
     this.launches = new Launches(engine.module(), stream);
     this.arguments = new Arguments(Arena.ofAuto());
+    this.gemm = owned.gemm();
     this.host =
         plan == null
             ? null

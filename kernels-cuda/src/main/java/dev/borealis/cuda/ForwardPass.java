@@ -2,7 +2,9 @@ package dev.borealis.cuda;
 
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.CallOptions;
+import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
+import dev.borealis.tensor.DType;
 
 /**
  * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs
@@ -58,7 +60,7 @@ final class ForwardPass {
     if (isFused(spec, n, fusedTokens)) {
       fused(x, n, phi, factor, scratch);
     } else {
-      inSteps(x, n, phi, factor, scratch);
+      inSteps(x, y, n, phi, down, weights.up(), factor, scale, accumulate, scratch);
     }
   }
 
@@ -82,23 +84,47 @@ final class ForwardPass {
         scratch.arguments.forward.memory);
   }
 
-  private void inSteps(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
+  private void inSteps(
+      DeviceMatrix x,
+      DeviceMatrix y,
+      long n,
+      PhiWeights phi,
+      Packed down,
+      Packed up,
+      float factor,
+      float scale,
+      boolean accumulate,
+      CudaScratch scratch) {
     ForwardArguments arguments = scratch.arguments.forward;
     int in = spec.inFeatures();
     int split = Splits.columns(n);
     long count = Splits.ceil(in, split);
     long rowTiles = Splits.ceil(n, ROWS);
-    arguments.down.shares(scratch.shares, split);
-    arguments.phi.shares(scratch.shares, count, factor);
+    Gemm gemm = scratch.gemm;
     Launches launches = scratch.launches;
-    launches.run(
-        Kernel.CONTRACT,
-        x.type(),
-        Splits.ceil(phi.downRank(), 32),
-        rowTiles,
-        count,
-        CONTRACT_BYTES,
-        arguments.downAlone);
+    if (gemm != null && x.type() == DType.F32 && !(scratch.training && spec.inputDropout() > 0)) {
+      arguments.phi.shares(scratch.shares, 1, 1);
+      gemm.multiply(
+          n,
+          phi.downRank(),
+          in,
+          1,
+          Gemm.Operand.of(x),
+          Gemm.Operand.transposed(down.matrix()),
+          new DeviceMatrix(scratch.shares, phi.ldZ(), DType.F32),
+          false);
+    } else {
+      arguments.down.shares(scratch.shares, split);
+      arguments.phi.shares(scratch.shares, count, factor);
+      launches.run(
+          Kernel.CONTRACT,
+          x.type(),
+          Splits.ceil(phi.downRank(), 32),
+          rowTiles,
+          count,
+          CONTRACT_BYTES,
+          arguments.downAlone);
+    }
     long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
     if (spec.rank() <= UP_RANK) {
       long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
@@ -118,8 +144,20 @@ final class ForwardPass {
           1,
           phi.forwardBytes(),
           arguments.phiAlone);
-      launches.run(
-          Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone);
+      if (gemm != null && y.type() == DType.F32 && !spec.parameters().contains(Parameter.B_BIAS)) {
+        gemm.multiply(
+            n,
+            spec.outFeatures(),
+            spec.rank(),
+            scale,
+            Gemm.Operand.of(new DeviceMatrix(scratch.u, phi.ldU(), DType.F32)),
+            Gemm.Operand.of(up.matrix()),
+            y,
+            accumulate);
+      } else {
+        launches.run(
+            Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone);
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 package dev.borealis.cuda;
 
+import dev.borealis.tensor.DType;
+
 /**
  * Weights [r, k] as the products take them: F32 in device memory, zeros in the padding.
  *
@@ -31,5 +33,10 @@ record Packed(long address, int rows, int columns, boolean low) {
 
   long ld() {
     return ld(columns);
+  }
+
+  /** The weights as a matrix of cuBLAS's. */
+  DeviceMatrix matrix() {
+    return new DeviceMatrix(address, ld(), DType.F32);
   }
 }

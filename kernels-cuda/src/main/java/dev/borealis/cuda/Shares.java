@@ -7,5 +7,11 @@ package dev.borealis.cuda;
  * @param count how many
  * @param stride floats from one to the next
  * @param ld floats from a row to the next
+ * @param columns of them all
  */
-record Shares(long address, long count, long stride, long ld) {}
+record Shares(long address, long count, long stride, long ld, long columns) {
+  /** The first alone. */
+  Shares first() {
+    return new Shares(address, 1, stride, ld, columns);
+  }
+}

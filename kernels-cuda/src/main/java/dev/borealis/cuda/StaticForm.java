@@ -77,7 +77,7 @@ final class StaticForm implements AutoCloseable {
         1,
         0,
         arguments.reduction(
-            new Shares(from, 1, 0, ldFrom), 0, 1, to, ldTo, rows, columns, true, false));
+            new Shares(from, 1, 0, ldFrom, columns), 0, 1, to, ldTo, rows, columns, true, false));
   }
 
   /** The columns of A as rows: φ's Z, [d_in, ldZ]. */

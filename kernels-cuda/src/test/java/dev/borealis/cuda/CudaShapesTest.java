@@ -74,6 +74,14 @@ class CudaShapesTest {
         Arguments.of(AdapterSpec.mosLora(48, 40, 130).build(), 19, DType.F32),
         Arguments.of(AdapterSpec.noraSwiGlu(48, 40, 512).build(), 9, DType.BF16),
         Arguments.of(AdapterSpec.aurora(40, 48, 512).build(), 9, DType.F32),
+        // cuBLAS has no masks and no bias.
+        Arguments.of(
+            AdapterSpec.noLora(30, 36, 131)
+                .gain()
+                .hiddenDropout(0.2, HiddenDropoutMode.ELEMENT)
+                .build(),
+            10,
+            DType.F32),
         // The widest of one launch, and of the pair.
         Arguments.of(AdapterSpec.noraSwiGlu(300, 290, 16).build(), 40, DType.F32),
         Arguments.of(AdapterSpec.noraSwiGlu(300, 290, 64).build(), 40, DType.F16),
@@ -173,7 +181,11 @@ class CudaShapesTest {
   }
 
   private static CudaEngine engine(Context context, int fusedTokens) {
-    return new CudaEngine(context, CudaBackend.image(), fusedTokens);
+    return engine(context, fusedTokens, false);
+  }
+
+  private static CudaEngine engine(Context context, int fusedTokens, boolean cublas) {
+    return new CudaEngine(context, CudaBackend.image(), fusedTokens, cublas);
   }
 
   private static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {
@@ -205,6 +217,13 @@ class CudaShapesTest {
       requireClose(expected, step.run(engine(context, NEVER_FUSED), arena));
       if (spec.rank() <= 16) {
         requireClose(expected, step.run(engine(context, ALWAYS_FUSED), arena));
+      }
+      if (spec.rank() > 128) {
+        int before = StandIn.GPU ? 0 : StandIn.products();
+        requireClose(expected, step.run(engine(context, NEVER_FUSED, true), arena));
+        // With 16-bit X and dY, Y and dX are F32 here.
+        int products = type == DType.F32 ? 6 : 2;
+        assertTrue(StandIn.GPU || StandIn.products() - before == products);
       }
     }
   }

@@ -78,6 +78,7 @@ class SanitizerTest {
     link.add(object(StandIn.KERNELS.resolve("borealis.cu"), true));
     link.add(object(StandIn.TEST_SOURCES.resolve("planted.cu"), true));
     link.add(object(StandIn.TEST_SOURCES.resolve("execution.cpp"), false));
+    link.add(object(StandIn.TEST_SOURCES.resolve("cublas.cpp"), false));
     link.add(object(StandIn.TEST_SOURCES.resolve("driver.cpp"), false));
     StandIn.compile(link);
   }

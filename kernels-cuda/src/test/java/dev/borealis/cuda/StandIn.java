@@ -61,6 +61,7 @@ final class StandIn {
       Optional<String> problem = GIVEN.isEmpty() ? build() : Optional.empty();
       if (problem.isEmpty()) {
         System.setProperty("borealis.cuda.library", LIBRARY.toAbsolutePath().toString());
+        System.setProperty("borealis.cublas.library", LIBRARY.toAbsolutePath().toString());
         // The stand-in doesn't look at the image, but there has to be one.
         System.setProperty("borealis.cuda.image", LIBRARY.toAbsolutePath().toString());
       }
@@ -89,6 +90,7 @@ final class StandIn {
             KERNELS.resolve("borealis.cu").toString(),
             TEST_SOURCES.resolve("planted.cu").toString(),
             TEST_SOURCES.resolve("execution.cpp").toString(),
+            TEST_SOURCES.resolve("cublas.cpp").toString(),
             TEST_SOURCES.resolve("driver.cpp").toString()));
   }
 
@@ -158,11 +160,19 @@ final class StandIn {
 
   /** Returns the number of device allocations that are not freed. */
   static int allocations() {
+    return ask("borealisStandInAllocations");
+  }
+
+  /** Returns the number of products that went to cuBLAS so far. */
+  static int products() {
+    return ask("borealisStandInProducts");
+  }
+
+  private static int ask(String name) {
     try {
       return (int)
           Linker.nativeLinker()
-              .downcallHandle(
-                  find("borealisStandInAllocations"), FunctionDescriptor.of(ValueLayout.JAVA_INT))
+              .downcallHandle(find(name), FunctionDescriptor.of(ValueLayout.JAVA_INT))
               .invokeExact();
     } catch (Throwable e) {
       throw new AssertionError(e);

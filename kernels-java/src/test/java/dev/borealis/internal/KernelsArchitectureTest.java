@@ -40,6 +40,7 @@ class KernelsArchitectureTest {
             "dev.borealis.tensor..",
             "dev.borealis.adapter..",
             "dev.borealis.backend..",
+            "dev.borealis.device..",
             "dev.borealis.io..",
             "dev.borealis.merge..",
             "dev.borealis.optim..",
