@@ -55,6 +55,7 @@ DEVICE void up(const Forward& p) {
   float* u = z + ROWS * ldz;
   float* t = u + ROWS * ldu;
   int row0 = ROWS * static_cast<int>(blockIdx.x);
+  waitForLastLaunch();
   loadZ(p.phi, row0, ROWS, z, ldz, blockIdx.y == 0);
   __syncthreads();
   PhiTile tile = {z, t, t + (p.phi.kind == AURORA ? ROWS * p.phi.r : 0), ldz, ROWS};
@@ -74,6 +75,7 @@ DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   SHARED_MEMORY(shared);
   int j0 = 32 * static_cast<int>(blockIdx.x);
   int first = p.split * static_cast<int>(blockIdx.z);
+  letNextLaunchBegin();
   float c[2][4][4] = {};
   contract<T, 2, 4>(
       p, row0, j0, first + 32 * warpId(), least(first + p.split, p.k), 32 * WARPS, c, rowOf);
@@ -199,12 +201,15 @@ DEVICE void batchContract(const Batch& p) {
 
 DEVICE void batchPhi(const Batch& p) {
   BatchTile tile(p, blockIdx.x);
+  letNextLaunchBegin();
+  waitForLastLaunch();
   phiForwardTile(tile.group.forward.phi, tile.row0);
 }
 
 template <class T>
 DEVICE void batchExpand(const Batch& p) {
   BatchTile tile(p, blockIdx.y);
+  waitForLastLaunch();
   expandTile<T, 2, false>(tile.group.forward.up, tile.row0, ListedRow{tile.group.rows});
 }
 

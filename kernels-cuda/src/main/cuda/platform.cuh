@@ -48,6 +48,21 @@ DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// Programmatic dependent launch, from sm_90 on: a kernel launched so may begin while the one before
+// it in the stream still runs. That one says when; this one waits, and then sees what it has written.
+// Without the attribute of such a launch, and on sm_80, neither does anything.
+DEVICE void letNextLaunchBegin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
+DEVICE void waitForLastLaunch() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // 1/x to 1 ulp; 0 for x above 2^126, where the exact value is no normal number.
 DEVICE float reciprocal(float x) { return __fdividef(1.0f, x); }
 

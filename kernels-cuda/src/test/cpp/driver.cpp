@@ -187,7 +187,29 @@ struct LaunchConfig {  // CUlaunchConfig
   unsigned attributeCount;
 };
 
-Result run(const Function& function, const LaunchConfig& config, const void* parameters) {
+struct LaunchAttribute {  // CUlaunchAttribute
+  int id;
+  int padding;
+  int value[16];
+};
+
+constexpr int PROGRAMMATIC_STREAM_SERIALIZATION = 6;
+int capability = 80;
+int programmaticLaunches = 0;
+
+bool isProgrammatic(const LaunchConfig& config) {
+  const auto* attributes = static_cast<const LaunchAttribute*>(config.attributes);
+  for (unsigned i = 0; i < config.attributeCount; i++) {
+    if (attributes[i].id == PROGRAMMATIC_STREAM_SERIALIZATION && attributes[i].value[0] != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Result run(const Function& function, const LaunchConfig& config, const void* parameters,
+    bool programmatic) {
+  execution::setProgrammatic(programmatic);
   const char* problem = execution::launch(*function.kernel, config.grid, config.block,
       config.sharedBytes, parameters, chosenOrder, chosenSeed);
   if (problem != nullptr) {
@@ -217,6 +239,17 @@ EXPORT int borealisStandInSeed(unsigned seed) {
   std::lock_guard guard(lock);
   chosenSeed = seed;
   return 0;
+}
+
+EXPORT int borealisStandInCapability(int newCapability) {
+  std::lock_guard guard(lock);
+  capability = newCapability;
+  return 0;
+}
+
+EXPORT int borealisStandInProgrammaticLaunches() {
+  std::lock_guard guard(lock);
+  return programmaticLaunches;
 }
 
 // Device allocations that are not freed.
@@ -277,8 +310,8 @@ EXPORT Result cuDeviceGetAttribute(int* out, int attribute, int) {
     case 10: *out = 32; break;        // warp
     case 12: case 82: *out = 65536; break;
     case 16: *out = 1; break;         // multiprocessors
-    case 75: *out = 8; break;         // compute capability
-    case 76: *out = 0; break;
+    case 75: *out = capability / 10; break;
+    case 76: *out = capability % 10; break;
     case 81: *out = 100 * 1024; break;
     case 97: *out = MOST_SHARED; break;
     case 111: *out = 1024; break;
@@ -549,16 +582,22 @@ EXPORT Result cuLaunchKernelEx(
         std::string(f->kernel->name) + ": " + std::to_string(config->sharedBytes)
             + " bytes of shared memory without asking for more than " + std::to_string(f->dynamicShared));
   }
+  bool programmatic = isProgrammatic(*config);
+  if (programmatic && capability < 90) {
+    return error(INVALID_VALUE,
+        std::string(f->kernel->name) + ": a programmatic launch before compute capability 9.0");
+  }
+  programmaticLaunches += programmatic;
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
   size_t count = f->kernel->parameterBytes;
   std::vector<unsigned char> copied(bytes, bytes + count);
   LaunchConfig now = *config;
-  return queue(config->stream, [f, now, copied] {
+  return queue(config->stream, [f, now, copied, programmatic] {
     // Aligned as a kernel's parameters are.
     std::unique_ptr<void, void (*)(void*)> at(
         std::aligned_alloc(64, (copied.size() + 63) / 64 * 64), std::free);
     std::memcpy(at.get(), copied.data(), copied.size());
-    return run(*f, now, at.get());
+    return run(*f, now, at.get(), programmatic);
   });
 }
 

@@ -99,6 +99,7 @@ struct Fiber {
   char* stack = nullptr;
   Index index;
   bool done = false;
+  bool waited = false;  // for the launch before, if this one is programmatic
 };
 
 enum Operation { BARRIER, SHUFFLE, MMA };
@@ -132,6 +133,7 @@ int barrierFirst;
 unsigned barrierGeneration;
 const Kernel* running;
 const void* arguments;
+bool programmatic = false;
 bool failed;
 char message[512];
 
@@ -176,6 +178,10 @@ void wait(const unsigned& generation, unsigned own, Site site, const char* what)
 
 void main() {
   running->body(arguments);
+  if (programmatic && !fibers[current].waited) {
+    fail("thread %u of block (%u, %u, %u) ends without having waited for the launch before",
+        threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
+  }
   fibers[current].done = true;
   idle = 0;
   if (--live == 0) {
@@ -269,6 +275,7 @@ void runBlock(size_t sharedBytes) {
   for (size_t i = 0; i < threads; i++) {
     Fiber& fiber = fibers[i];
     fiber.done = false;
+    fiber.waited = false;
     if (__asan_unpoison_memory_region != nullptr) {
       __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
     }
@@ -329,6 +336,10 @@ void fail(const char* format, ...) {
   Context::change(fibers[current].context, host);  // the block's fibers are left as they are
   std::abort();
 }
+
+void setProgrammatic(bool next) { programmatic = next; }
+
+void waitForLastLaunch() { fibers[current].waited = true; }
 
 void blockBarrier(Site site) {
   unsigned own = barrierGeneration;

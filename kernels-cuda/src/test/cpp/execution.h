@@ -47,6 +47,11 @@ void warpBarrier(Site site);
 float shuffleXor(Site site, float value, int mask);
 void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b);
 
+// Whether the next launch is a programmatic one, whose threads have to wait for the one before it.
+void setProgrammatic(bool programmatic);
+
+void waitForLastLaunch();
+
 inline void requireAligned(const void* p, size_t bytes, const char* what) {
   if (reinterpret_cast<uintptr_t>(p) % bytes != 0) {
     fail("misaligned %s of %zu bytes at %p by thread %u of block (%u, %u, %u)", what, bytes, p,
@@ -153,6 +158,9 @@ inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   execution::multiplyTile({file, line}, c, a, b);
 }
+
+inline void letNextLaunchBegin() {}
+inline void waitForLastLaunch() { execution::waitForLastLaunch(); }
 
 // As the hardware's: 0 above 2^126, NaN for NaN.
 inline float reciprocal(float x) { return x > 0x1p126f ? 0.0f : 1.0f / x; }

@@ -20,11 +20,15 @@ final class CudaLinear implements LinearKernel {
   private final CudaEngine engine;
   private final Arena arena = Arena.ofShared();
   private final Tensor w0;
+  private final long outFeatures;
+  private final long inFeatures;
   private final @Nullable Tensor bias;
   private @Nullable PackedLayer packed;
 
   CudaLinear(CudaEngine engine, Tensor w0, @Nullable Tensor bias) {
     this.engine = engine;
+    this.outFeatures = w0.rows();
+    this.inFeatures = w0.columns();
     try (CudaQueue queue = new CudaQueue(engine);
         Arena copies = Arena.ofConfined()) {
       this.w0 = engine.allocate(arena, w0.dtype(), w0.shape());
@@ -118,8 +122,8 @@ final class CudaLinear implements LinearKernel {
     }
     gemm.multiply(
         n,
-        w0.rows(),
-        w0.columns(),
+        outFeatures,
+        inFeatures,
         1,
         Gemm.Operand.of(x),
         Gemm.Operand.transposed(DeviceMatrix.of(w0)),
@@ -136,8 +140,8 @@ final class CudaLinear implements LinearKernel {
     }
     gemm.multiply(
         n,
-        w0.columns(),
-        w0.rows(),
+        inFeatures,
+        outFeatures,
         1,
         Gemm.Operand.of(dY),
         Gemm.Operand.of(DeviceMatrix.of(w0)),

@@ -1,7 +1,9 @@
 package dev.borealis.cuda;
 
 import dev.borealis.tensor.DType;
+import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Set;
 
 /** The kernels of borealis.cu; {@code docs/CUDA.md} has the contract of each. */
 enum Kernel {
@@ -29,11 +31,19 @@ enum Kernel {
   /** Threads of a block, of every kernel. */
   static final int THREADS = 256;
 
+  /** The second and third of a chain, which wait themselves for the launch before them. */
+  private static final Set<Kernel> CHAINED = EnumSet.of(UP, BATCH_PHI, BATCH_EXPAND);
+
   /** Whether there is one kernel for each type. */
   final boolean typed;
 
   Kernel(boolean typed) {
     this.typed = typed;
+  }
+
+  /** Whether a launch may begin before the one ahead of it has ended. */
+  boolean isChained() {
+    return CHAINED.contains(this);
   }
 
   /**

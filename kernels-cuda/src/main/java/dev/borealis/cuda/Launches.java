@@ -14,12 +14,22 @@ final class Launches {
   private final Map<Kernel, Map<DType, Launch>> launches = new EnumMap<>(Kernel.class);
   private final Stream stream;
 
+  /** From this compute capability on a launch may begin while the one before it still runs. */
+  private static final int PROGRAMMATIC = 90;
+
   Launches(CudaModule module, Stream stream) {
     this.stream = stream;
+    boolean programmatic = stream.context().device().computeCapability() >= PROGRAMMATIC;
     for (Kernel kernel : Kernel.values()) {
       Map<DType, Launch> ofKernel = new EnumMap<>(DType.class);
       for (DType type : DType.values()) {
-        ofKernel.put(type, module.function(kernel.symbol(type)).launch().block(Kernel.THREADS));
+        ofKernel.put(
+            type,
+            module
+                .function(kernel.symbol(type))
+                .launch()
+                .block(Kernel.THREADS)
+                .programmaticStreamSerialization(programmatic && kernel.isChained()));
       }
       launches.put(kernel, ofKernel);
     }

@@ -12,6 +12,7 @@ import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -59,13 +60,15 @@ class CudaAdamWTest {
         device.step(0.01);
       }
       assertArrayEquals(CudaShapesTest.values(weights), back(stream, w, arena), 0);
-      Map<String, Tensor> saved = new LinkedHashMap<>();
-      host.state()
-          .forEach((name, tensor) -> {
-            double[] moments = CudaShapesTest.values(tensor);
-            assertArrayEquals(moments, back(stream, device.state().get(name), arena), 0, name);
-            saved.put(name, tensor);
-          });
+      Map<String, Tensor> saved = new LinkedHashMap<>(host.state());
+      device
+          .state()
+          .forEach((name, tensor) ->
+              assertArrayEquals(
+                  CudaShapesTest.values(Objects.requireNonNull(saved.get(name))),
+                  back(stream, tensor, arena),
+                  0,
+                  name));
       // Goes on from a state that was saved on the host.
       AdamW resumed = AdamW.builder().add("w", w, g, true).build(cuda, stream, arena);
       resumed.restore(saved, STEPS);

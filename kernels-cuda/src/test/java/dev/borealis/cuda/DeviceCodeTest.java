@@ -158,10 +158,13 @@ class DeviceCodeTest {
       if (product) {
         assertTrue(counts.tensor() > 0, name);
       }
-      if (product && !kernel.equals("borealis_outer_spline")) {
+      // A batch's pointers come from a table: the compiler does not know that they are global, and
+      // uses instructions for any memory, which are not counted.
+      boolean listed = kernel.startsWith("borealis_batch_");
+      if (product && !listed && !kernel.equals("borealis_outer_spline")) {
         assertTrue(counts.loads128() > 0, name);
       }
-      if (product && !kernel.contains("contract")) {
+      if (product && !listed && !kernel.contains("contract")) {
         assertTrue(counts.stores128() > 0, name);
       }
     });

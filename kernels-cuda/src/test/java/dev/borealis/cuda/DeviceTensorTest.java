@@ -286,7 +286,6 @@ class DeviceTensorTest {
     double[] before = toHost(deviceY);
     Backend scalar = Backend.require("scalar");
     try (Adapter adapter = cuda.prepare(weights);
-        Adapter host = scalar.prepare(weights);
         DeviceStream hostStream = scalar.stream();
         Linear linear = scalar.prepareLinear(random(3, DType.F32, 6, 8), null)) {
       Workspace queued = adapter.workspace(3, Mode.TRAINING, stream, arena);

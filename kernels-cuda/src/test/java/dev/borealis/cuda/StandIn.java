@@ -168,6 +168,16 @@ final class StandIn {
     return ask("borealisStandInProducts");
   }
 
+  /** Sets the compute capability that the stand-in says it has: 80, unless a test needs another. */
+  static void capability(int capability) {
+    call("borealisStandInCapability", capability);
+  }
+
+  /** Returns the number of programmatic launches so far. */
+  static int programmaticLaunches() {
+    return ask("borealisStandInProgrammaticLaunches");
+  }
+
   private static int ask(String name) {
     try {
       return (int)
