@@ -22,7 +22,7 @@ public enum Choice {
   },
 
   /** What the report shows. */
-  PEERS(23 * 60) {
+  PEERS(22 * 60) {
     @Override
     void fill(List<Layer> layers, Set<Case> cases) {
       List<Method> both = List.of(Method.LORA, Method.AURORA);
