@@ -103,8 +103,9 @@ final class Turns {
           turn.call.accept(slots[i]);
         }
         long time = Math.max(1, System.nanoTime() - start);
+        bytes = THREADS.getCurrentThreadAllocatedBytes() - bytes;
+        allocated[i] = Math.min(allocated[i], bytes);
         nanos.get(i).add(time / (double) repeats[i]);
-        allocated[i] = Math.min(allocated[i], THREADS.getCurrentThreadAllocatedBytes() - bytes);
       }
     }
     List<Timing> timings = new ArrayList<>();
