@@ -21,6 +21,13 @@ final class Charts {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 520;
 
+  /**
+   * Limits of the axis: twelve adapters of rank 1 have some 9,000 numbers, of rank 8 some 74,000.
+   */
+  private static final double FEWEST_PARAMETERS = 5e3;
+
+  private static final double MOST_PARAMETERS = 2e5;
+
   /** Steps over which a loss curve is averaged. */
   private static final int WINDOW = 25;
 
@@ -51,6 +58,9 @@ final class Charts {
     XYChart chart =
         chart("Test accuracy of every run", "adapter parameters", "test accuracy in per cent");
     chart.getStyler().setXAxisLogarithmic(true);
+    chart.getStyler().setXAxisMin(FEWEST_PARAMETERS);
+    chart.getStyler().setXAxisMax(MOST_PARAMETERS);
+    chart.getStyler().setXAxisDecimalPattern("#,##0");
     chart.getStyler().setDefaultSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
     chart.getStyler().setMarkerSize(10);
     Map<String, List<RunResult>> byMethod = new TreeMap<>();
@@ -62,10 +72,11 @@ final class Charts {
             method,
             its.stream().mapToDouble(RunResult::parameters).toArray(),
             its.stream().mapToDouble(RunResult::accuracy).toArray()));
-    double least = runs.stream().mapToDouble(RunResult::parameters).min().orElseThrow();
-    double most = runs.stream().mapToDouble(RunResult::parameters).max().orElseThrow();
     XYSeries line =
-        chart.addSeries("linear probe", new double[] {least, most}, new double[] {probe, probe});
+        chart.addSeries(
+            "linear probe",
+            new double[] {FEWEST_PARAMETERS, MOST_PARAMETERS},
+            new double[] {probe, probe});
     line.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Line);
     line.setMarker(SeriesMarkers.NONE);
     line.setLineColor(Color.GRAY);
@@ -102,7 +113,8 @@ final class Charts {
             "Singular values of the branch's output less its mean, mean over the adapters",
             "index",
             "relative to the largest");
-    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setYAxisMin(0.0);
+    chart.getStyler().setXAxisDecimalPattern("0");
     curves.forEach((name, values) -> {
       double[] x = new double[values.size()];
       for (int i = 0; i < x.length; i++) {

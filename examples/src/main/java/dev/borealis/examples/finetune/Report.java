@@ -141,7 +141,7 @@ public final class Report {
     compareMeans("AuroRA SUM", 2, "LoRA", 2);
     compareMeans("AuroRA SUM", 2, "LoRA", 8);
     if (!runs.isEmpty() && !probes.isEmpty()) {
-      line("![accuracy against parameters](finetuning/accuracy.png)\n");
+      line("\n![accuracy against parameters](finetuning/accuracy.png)\n");
       Charts.accuracy(runs.values(), probes.getFirst().accuracy(), CHARTS.resolve("accuracy.png"));
       Map<String, List<Float>> curves = new LinkedHashMap<>();
       runs.values().stream()
@@ -261,10 +261,41 @@ public final class Report {
         curves.put(name.substring(0, name.length() - " seed 0".length()), curve);
       }
     });
+    compareRanks();
     if (!curves.isEmpty()) {
       line("\n![singular values](finetuning/spectra.png)");
       Charts.spectra(curves, CHARTS.resolve("spectra.png"));
     }
+  }
+
+  /**
+   * Whether AuroRA's nonlinearity spreads the singular values more evenly than LoRA, as measured.
+   */
+  private void compareRanks() {
+    line("");
+    for (int rank : new int[] {2, 8}) {
+      OptionalDouble aurora = centredRank("AuroRA SUM r = %d ".formatted(rank));
+      OptionalDouble lora = centredRank("LoRA r = %d ".formatted(rank));
+      if (aurora.isPresent() && lora.isPresent()) {
+        line(
+            "- At rank %d AuroRA's output has a centred effective rank of %.2f, LoRA's of %.2f: %s."
+                .formatted(
+                    rank,
+                    aurora.getAsDouble(),
+                    lora.getAsDouble(),
+                    aurora.getAsDouble() > lora.getAsDouble()
+                        ? "the nonlinearity uses its rank more evenly"
+                        : "the nonlinearity does not use its rank more evenly here"));
+      }
+    }
+  }
+
+  private OptionalDouble centredRank(String prefix) {
+    return analyses.entrySet().stream()
+        .filter(entry -> entry.getKey().startsWith(prefix))
+        .flatMap(entry -> entry.getValue().spectra().stream())
+        .mapToDouble(spectrum -> Spectrum.effectiveRank(spectrum.centred()))
+        .average();
   }
 
   private static double mean(List<Double> values) {
@@ -355,6 +386,9 @@ public final class Report {
     line(
         "Kernels of commit %s, float32. Accuracies depend neither on the number of threads nor on load."
             .formatted(commits));
+    if (!missing.isEmpty()) {
+      line("The time of the whole table was not measured.");
+    }
     line("Missing: %s.".formatted(missing.isEmpty() ? "nothing" : String.join("; ", missing)));
   }
 }
