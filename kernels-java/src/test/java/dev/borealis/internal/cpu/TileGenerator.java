@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Writes the sources of the two tile kernels, {@code OuterTile} and {@code DotTile}. One method a
- * tile size, because accumulators stay in registers only as local variables, and the number of
- * local variables can't be a parameter. {@code TileGeneratorTest} holds the committed sources to
- * what this class writes; run {@link #main} after a change here.
+ * Writes the sources of the tile kernels. One method a tile size, because accumulators stay in
+ * registers only as local variables, and the number of local variables can't be a parameter. {@code
+ * TileGeneratorTest} holds the committed sources to what this class writes; run {@link #main} after
+ * a change here.
  */
 final class TileGenerator {
   /** Tile sizes of {@code OuterTile}: rows × vectors. C1 refuses the larger ones, see PREFIX. */
@@ -46,6 +46,7 @@ final class TileGenerator {
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
     sources.put("dev/borealis/internal/cpu/StreamTile.java", stream());
     sources.put("dev/borealis/internal/cpu/LaneSums.java", laneSums());
+    sources.put(ElementwiseGenerator.PATH, ElementwiseGenerator.source());
     return sources;
   }
 

@@ -1,30 +1,17 @@
 package dev.borealis.internal.cpu;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
-import jdk.incubator.vector.FloatVector;
 
-/** Loops over segments for the functions of {@link VectorMath} that {@link Elementwise} lacks. */
+/** The functions of {@link Elementwise} that have a bound in ULP, from the start of a segment. */
 final class VectorMathKernels {
-
-  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-
   private VectorMathKernels() {}
 
   static void exp(MemorySegment in, MemorySegment out, int count) {
-    for (int i = 0; i < count; i += Species.LANES) {
-      long at = (long) i * Float.BYTES;
-      VectorMath.exp(FloatVector.fromMemorySegment(Species.F32, in, at, ORDER))
-          .intoMemorySegment(out, at, ORDER);
-    }
+    Elementwise.exp(in, 0, out, 0, count);
   }
 
   static void erf(MemorySegment in, MemorySegment out, int count) {
-    for (int i = 0; i < count; i += Species.LANES) {
-      long at = (long) i * Float.BYTES;
-      VectorMath.erf(FloatVector.fromMemorySegment(Species.F32, in, at, ORDER))
-          .intoMemorySegment(out, at, ORDER);
-    }
+    Elementwise.erf(in, 0, out, 0, count);
   }
 
   static void tanh(MemorySegment in, MemorySegment out, int count) {
