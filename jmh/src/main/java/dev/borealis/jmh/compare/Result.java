@@ -23,7 +23,11 @@ public record Result(Case measured, List<Timing> timings, List<String> notes) {
     return List.of(FLOOR, PEAK);
   }
 
-  /** {@return a contender's timing} */
+  /**
+   * {@return a contender's timing}
+   *
+   * @param name of the contender, or of a limit
+   */
   public Optional<Timing> timing(String name) {
     return timings.stream().filter(timing -> timing.name().equals(name)).findFirst();
   }
@@ -31,17 +35,27 @@ public record Result(Case measured, List<Timing> timings, List<String> notes) {
   /**
    * {@return how many times as long as Borealis a contender takes, by their best rounds; NaN if one
    * of them is missing}
+   *
+   * @param peer the contender
    */
   public double speedUp(String peer) {
     return best(peer) / best(Borealis.NAME);
   }
 
-  /** {@return {@code max(floor, flops / peak) / time}, all of this run; NaN if not measured} */
+  /**
+   * {@return {@code max(floor, flops / peak) / time}, all of this run; NaN if not measured}
+   *
+   * @param name of the contender
+   */
   public double efficiency(String name) {
     return Math.max(best(FLOOR), best(PEAK)) / best(name);
   }
 
-  /** {@return nanoseconds in the best round; NaN if not measured} */
+  /**
+   * {@return nanoseconds in the best round; NaN if not measured}
+   *
+   * @param name of the contender, or of a limit
+   */
   public double best(String name) {
     return timing(name).map(Timing::best).orElse(Double.NaN);
   }

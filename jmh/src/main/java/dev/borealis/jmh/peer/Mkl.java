@@ -52,6 +52,7 @@ public final class Mkl extends Blas {
    * Loads the library.
    *
    * @param threads of every call until {@link #setThreads}
+   * @return the library
    * @throws PeerUnavailableException if it isn't on the class path or doesn't load
    */
   public static Mkl load(int threads) throws PeerUnavailableException {

@@ -20,6 +20,7 @@ public final class OpenBlas {
    * Loads the library.
    *
    * @param threads of every call until {@link Blas#setThreads}
+   * @return the library
    * @throws PeerUnavailableException if it isn't on the class path or doesn't load
    */
   public static Blas load(int threads) throws PeerUnavailableException {

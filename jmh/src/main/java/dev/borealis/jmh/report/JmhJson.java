@@ -15,7 +15,11 @@ import java.util.Map;
 public final class JmhJson {
   private JmhJson() {}
 
-  /** {@return the text} */
+  /**
+   * {@return the text}
+   *
+   * @param run the results
+   */
   public static String of(Run run) {
     List<Map<String, Object>> entries = new ArrayList<>();
     for (Result result : run.results()) {
