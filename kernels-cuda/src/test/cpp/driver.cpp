@@ -5,16 +5,20 @@
 //
 // Environment: BOREALIS_STANDIN_ORDER = forward | reverse | random, BOREALIS_STANDIN_SEED.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "cubin.h"
 #include "driver.h"
 #include "launch.h"
 
@@ -30,6 +34,7 @@ constexpr Result INVALID_VALUE = 1;
 constexpr Result OUT_OF_MEMORY = 2;
 constexpr Result NOT_INITIALIZED = 3;
 constexpr Result INVALID_DEVICE = 101;
+constexpr Result INVALID_IMAGE = 200;
 constexpr Result INVALID_CONTEXT = 201;
 constexpr Result INVALID_HANDLE = 400;
 constexpr Result NOT_FOUND = 500;
@@ -43,6 +48,7 @@ const std::map<Result, const char*> NAMES = {
     {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
     {NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED"},
     {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE"},
+    {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE"},
     {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
     {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE"},
     {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
@@ -79,11 +85,17 @@ struct Function {
   int dynamicShared = DEFAULT_SHARED;
 };
 
+struct Module {
+  std::map<std::string, Function> functions;
+};
+
 std::recursive_mutex lock;
 std::map<Pointer, Allocation> memory;  // by the first byte
 size_t used = 0;
+int failingAllocation = 0;  // from now, 1 is the next; 0: none
+std::map<std::string, int> largestShared;  // of each kernel's launches
 std::map<void*, size_t> pinned;
-std::map<std::string, Function> functions;
+std::set<Module*> modules;
 int contexts = 0;
 std::string lastError;  // told by cuGetErrorString
 bool initialized = false;
@@ -120,6 +132,9 @@ std::string damage(Pointer first, const Allocation& allocation) {
 Result allocate(Pointer* out, size_t bytes) {
   if (bytes == 0) {
     return error(INVALID_VALUE, "an allocation of 0 bytes");
+  }
+  if (failingAllocation > 0 && --failingAllocation == 0) {
+    return error(OUT_OF_MEMORY, "the test wants it so");
   }
   if (bytes > TOTAL_MEMORY - used) {
     return error(OUT_OF_MEMORY, std::to_string(bytes) + " bytes are not free");
@@ -168,14 +183,7 @@ Result copy(void* to, const void* from, size_t bytes, Pointer device, void* stre
   });
 }
 
-execution::Order order() {
-  const char* value = std::getenv("BOREALIS_STANDIN_ORDER");
-  std::string name = value == nullptr ? "forward" : value;
-  return name == "reverse" ? execution::Order::REVERSE
-      : name == "random" ? execution::Order::RANDOM : execution::Order::FORWARD;
-}
-
-execution::Order chosenOrder = order();
+execution::Order chosenOrder = execution::orderNamed(std::getenv("BOREALIS_STANDIN_ORDER"));
 uint32_t chosenSeed = 1;
 
 struct LaunchConfig {  // CUlaunchConfig
@@ -207,9 +215,52 @@ bool isProgrammatic(const LaunchConfig& config) {
   return false;
 }
 
+std::ofstream record;
+
+// Finds what words point into, and what the words there do.
+void find(const void* words, size_t bytes, std::map<Pointer, Allocation>& found) {
+  for (size_t at = 0; at + sizeof(Pointer) <= bytes; at += sizeof(Pointer)) {
+    Pointer pointer;
+    std::memcpy(&pointer, static_cast<const char*>(words) + at, sizeof pointer);
+    if (contains(pointer, 0)) {
+      auto& entry = *std::prev(memory.upper_bound(pointer));
+      if (found.insert(entry).second) {
+        find(reinterpret_cast<const void*>(entry.first), entry.second.bytes, found);
+      }
+    }
+  }
+}
+
+// Notes a launch with all memory that its parameters lead to, for replay.cpp.
+void note(const Function& function, const LaunchConfig& config, const void* parameters) {
+  auto put = [](const void* bytes, size_t count) {
+    record.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(count));
+  };
+  auto number = [&](uint64_t value) { put(&value, sizeof value); };
+  const execution::Kernel& kernel = *function.kernel;
+  std::map<Pointer, Allocation> needed;
+  find(parameters, kernel.parameterBytes, needed);
+  number(std::strlen(kernel.name));
+  put(kernel.name, std::strlen(kernel.name));
+  put(&config.grid, sizeof config.grid);
+  put(&config.block, sizeof config.block);
+  number(config.sharedBytes);
+  number(kernel.parameterBytes);
+  put(parameters, kernel.parameterBytes);
+  number(needed.size());
+  for (auto& [first, allocation] : needed) {
+    number(first);
+    number(allocation.bytes);
+    put(reinterpret_cast<const void*>(first), allocation.bytes);
+  }
+}
+
 Result run(const Function& function, const LaunchConfig& config, const void* parameters,
     bool programmatic) {
   execution::setProgrammatic(programmatic);
+  if (record.is_open()) {
+    note(function, config, parameters);
+  }
   const char* problem = execution::launch(*function.kernel, config.grid, config.block,
       config.sharedBytes, parameters, chosenOrder, chosenSeed);
   if (problem != nullptr) {
@@ -224,6 +275,27 @@ Result run(const Function& function, const LaunchConfig& config, const void* par
     }
   }
   return SUCCESS;
+}
+
+// How a kernel of an image is not the one that was built for the CPU; or nothing.
+std::string difference(const cubin::Kernel& device, const execution::Kernel* host) {
+  if (host == nullptr) {
+    return "is in the image, and not in the sources built for the CPU";
+  }
+  const auto& parameters = device.parameters;
+  size_t bytes = host->parameterBytes;
+  bool same = parameters.size() == 1 && parameters[0].ordinal == 0 && parameters[0].offset == 0
+      && parameters[0].bytes == bytes && device.parameterBytes == bytes;
+  if (!same) {
+    return "has " + std::to_string(parameters.size()) + " parameters of "
+        + std::to_string(device.parameterBytes) + " bytes in the image; built for the CPU it has one of "
+        + std::to_string(bytes);
+  }
+  if (device.maxThreads != static_cast<unsigned>(host->maxThreads)) {
+    return "has launch bounds of " + std::to_string(device.maxThreads)
+        + " threads in the image; built for the CPU of " + std::to_string(host->maxThreads);
+  }
+  return "";
 }
 
 }  // namespace
@@ -250,6 +322,30 @@ EXPORT int borealisStandInCapability(int newCapability) {
 EXPORT int borealisStandInProgrammaticLaunches() {
   std::lock_guard guard(lock);
   return programmaticLaunches;
+}
+
+// Notes all later launches in a file; with null, no more.
+EXPORT int borealisStandInRecord(const char* file) {
+  std::lock_guard guard(lock);
+  record.close();
+  if (file != nullptr) {
+    record.open(file, std::ios::binary | std::ios::trunc);
+  }
+  return file == nullptr || record.is_open() ? 0 : 1;
+}
+
+// Lets an allocation fail, the next with 1; 0: none.
+EXPORT int borealisStandInFailAllocation(int number) {
+  std::lock_guard guard(lock);
+  failingAllocation = number;
+  return 0;
+}
+
+// The largest shared memory that launches of a kernel asked for, -1 without any.
+EXPORT int borealisStandInLargestShared(const char* kernel) {
+  std::lock_guard guard(lock);
+  auto found = largestShared.find(kernel);
+  return found == largestShared.end() ? -1 : found->second;
 }
 
 // Device allocations that are not freed.
@@ -342,28 +438,54 @@ EXPORT Result cuCtxSetCurrent(void* context) {
 
 EXPORT Result cuCtxSynchronize() { return SUCCESS; }
 
-// The image is not looked at: the kernels are those of the same sources, built for the CPU.
+// The kernels are those of the same sources, built for the CPU. A cubin has to have the same, with the
+// same parameters and bounds; another image is not looked at.
 EXPORT Result cuModuleLoadDataEx(void** out, const void* image, unsigned, void*, void**) {
+  std::lock_guard guard(lock);
   if (image == nullptr) {
     return error(INVALID_VALUE, "no image");
   }
-  *out = &functions;
+  auto module = std::make_unique<Module>();
+  if (cubin::isCubin(image)) {
+    for (const cubin::Kernel& device : cubin::read(image)) {
+      const execution::Kernel* host = execution::findKernel(device.name.c_str());
+      std::string problem = difference(device, host);
+      if (!problem.empty()) {
+        return error(INVALID_IMAGE, device.name + " " + problem);
+      }
+      module->functions[device.name].kernel = host;
+    }
+  } else {
+    for (auto* kernel = execution::firstKernel(); kernel != nullptr; kernel = kernel->next) {
+      module->functions[kernel->name].kernel = kernel;
+    }
+  }
+  modules.insert(module.get());
+  *out = module.release();
   return SUCCESS;
 }
 
 EXPORT Result cuModuleUnload(void* module) {
-  return module == &functions ? SUCCESS : error(INVALID_HANDLE, "not a module");
+  std::lock_guard guard(lock);
+  auto* m = static_cast<Module*>(module);
+  if (modules.erase(m) == 0) {
+    return error(INVALID_HANDLE, "not a module");
+  }
+  delete m;
+  return SUCCESS;
 }
 
 EXPORT Result cuModuleGetFunction(void** out, void* module, const char* name) {
   std::lock_guard guard(lock);
-  const execution::Kernel* kernel = execution::findKernel(name);
-  if (module != &functions || kernel == nullptr) {
+  auto* m = static_cast<Module*>(module);
+  if (modules.count(m) == 0) {
+    return error(INVALID_HANDLE, "not a module");
+  }
+  auto found = m->functions.find(name);
+  if (found == m->functions.end()) {
     return error(NOT_FOUND, std::string("no kernel ") + name);
   }
-  auto& function = functions[name];
-  function.kernel = kernel;
-  *out = &function;
+  *out = &found->second;
   return SUCCESS;
 }
 
@@ -588,6 +710,8 @@ EXPORT Result cuLaunchKernelEx(
         std::string(f->kernel->name) + ": a programmatic launch before compute capability 9.0");
   }
   programmaticLaunches += programmatic;
+  int& largest = largestShared.try_emplace(f->kernel->name, 0).first->second;
+  largest = std::max(largest, static_cast<int>(config->sharedBytes));
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
   size_t count = f->kernel->parameterBytes;
   std::vector<unsigned char> copied(bytes, bytes + count);

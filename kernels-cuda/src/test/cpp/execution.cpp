@@ -1,14 +1,18 @@
 #include "execution.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <random>
+#include <string>
 #include <sys/mman.h>
 #include <vector>
 
 #include "launch.h"
+#include "race.h"
 
 #ifndef __x86_64__
 #include <ucontext.h>
@@ -100,6 +104,7 @@ struct Fiber {
   Index index;
   bool done = false;
   bool waited = false;  // for the launch before, if this one is programmatic
+  race::Thread thread = nullptr;
 };
 
 enum Operation { BARRIER, SHUFFLE, MMA };
@@ -117,20 +122,34 @@ struct Warp {
   Site site;
   int arrived;
   unsigned generation;
+  race::Object order[2];  // by parity too: with one, a thread that is ahead would hide a race
 };
 
-std::vector<Fiber> fibers;
-std::vector<Warp> warps;
-std::vector<int> ring;      // fibers in the order they run
+using SharedMemory = std::unique_ptr<unsigned char, void (*)(void*)>;
+
+// A block that runs, or has run.
+struct Block {
+  SharedMemory shared = {nullptr, std::free};
+  std::vector<Warp> warps;
+  Fiber* fibers = nullptr;
+  int live = 0;
+  Site barrierSite = {};
+  int barrierArrived = 0;
+  int barrierFirst = 0;
+  unsigned barrierGeneration = 0;
+  race::Object start;
+  race::Object order[2];
+};
+
+std::vector<Fiber> fibers;  // of one block; of all of them where races are watched
+std::deque<Block> blocks;   // the running one is the last
+std::vector<int> ring;      // a block's fibers in the order they run
 std::vector<int> placeOf;   // a fiber's place in the ring
 Context host;
+race::Thread hostThread;
+race::Object launchOrder;
 int current;                // fiber
-int live;
 long idle;                  // steps since any thread got on
-Site barrierSite;
-int barrierArrived;
-int barrierFirst;
-unsigned barrierGeneration;
 const Kernel* running;
 const void* arguments;
 bool programmatic = false;
@@ -144,9 +163,21 @@ const char* shortName(Site site) {
   return slash != nullptr ? slash + 1 : site.file;
 }
 
-void enter(int fiber) {
-  current = fiber;
-  threadIndex = fibers[fiber].index;
+Block& block() { return blocks.back(); }
+
+Fiber& fiber(int number) { return block().fibers[number]; }
+
+void goOn(Context& from, int next) {
+  current = next;
+  threadIndex = fiber(next).index;
+  race::goOnAs(fiber(next).thread);
+  Context::change(from, fiber(next).context);
+}
+
+[[noreturn]] void returnToHost() {
+  race::goOnAs(hostThread);
+  Context::change(fiber(current).context, host);
+  std::abort();  // what has returned is never resumed
 }
 
 // Goes on with the next fiber that isn't done.
@@ -157,17 +188,16 @@ void yield() {
   do {
     place = place + 1 == static_cast<int>(ring.size()) ? 0 : place + 1;
     next = ring[place];
-  } while (fibers[next].done && next != from);
+  } while (fiber(next).done && next != from);
   if (next != from) {
-    enter(next);
-    Context::change(fibers[from].context, fibers[next].context);
+    goOn(fiber(from).context, next);
   }
 }
 
 // Waits until a generation is over.
 void wait(const unsigned& generation, unsigned own, Site site, const char* what) {
   while (generation == own) {
-    if (++idle > 4L * live + 64) {
+    if (++idle > 4L * block().live + 64) {
       fail("%s at %s:%d is waited for by thread %u of block (%u, %u, %u), and not all reach it",
           what, shortName(site), site.line, threadIndex.x, blockIndex.x, blockIndex.y,
           blockIndex.z);
@@ -177,18 +207,19 @@ void wait(const unsigned& generation, unsigned own, Site site, const char* what)
 }
 
 void main() {
+  block().start.acquire();
   running->body(arguments);
-  if (programmatic && !fibers[current].waited) {
+  if (programmatic && !fiber(current).waited) {
     fail("thread %u of block (%u, %u, %u) ends without having waited for the launch before",
         threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
-  fibers[current].done = true;
+  launchOrder.release();
+  fiber(current).done = true;
   idle = 0;
-  if (--live == 0) {
-    Context::change(fibers[current].context, host);
-  } else {
-    yield();
+  if (--block().live == 0) {
+    returnToHost();
   }
+  yield();
   std::abort();  // a fiber that is done is never resumed
 }
 
@@ -234,9 +265,14 @@ void multiply(Lane* lanes) {
 
 // Hands in a lane's values; returns all lanes' when every lane has.
 Lane* exchange(Site site, const Lane& values) {
-  Warp& warp = warps[current / WARP];
+  Warp& warp = block().warps[current / WARP];
   unsigned own = warp.generation;
   Lane* lanes = warp.lanes[own & 1];
+  // A shuffle and a product order no memory, on a GPU neither.
+  bool orders = values.operation == BARRIER;
+  if (orders) {
+    warp.order[own & 1].release();
+  }
   if (warp.arrived == 0) {
     warp.site = site;
   } else if (!same(warp.site, site)) {
@@ -254,26 +290,39 @@ Lane* exchange(Site site, const Lane& values) {
   } else {
     wait(warp.generation, own, site, "an operation of the whole warp");
   }
+  if (orders) {
+    warp.order[own & 1].acquire();
+  }
   return lanes;
 }
 
-void runBlock(size_t sharedBytes) {
-  size_t threads = static_cast<size_t>(blockExtent.x) * blockExtent.y * blockExtent.z;
+// A kernel's memory of floats that are NaN.
+SharedMemory allocateShared(size_t bytes) {
   void* memory = nullptr;
-  if (posix_memalign(&memory, 256, sharedBytes + CANARY_BYTES) != 0) {
+  if (posix_memalign(&memory, 256, bytes + CANARY_BYTES) != 0) {
     std::abort();
   }
-  std::unique_ptr<unsigned char, void (*)(void*)> shared(
-      static_cast<unsigned char*>(memory), std::free);
-  std::memset(shared.get(), CANARY, sharedBytes + CANARY_BYTES);
-  sharedMemory = reinterpret_cast<float*>(shared.get());
-  live = static_cast<int>(threads);
+  std::memset(memory, CANARY, bytes + CANARY_BYTES);
+  return {static_cast<unsigned char*>(memory), std::free};
+}
+
+// Runs the block whose fibers begin at `own`. Where races are watched the blocks before it are kept:
+// nothing of theirs may be mistaken for this one's.
+void runBlock(size_t sharedBytes, Fiber* own) {
+  size_t threads = static_cast<size_t>(blockExtent.x) * blockExtent.y * blockExtent.z;
+  if (!race::watched()) {
+    blocks.clear();
+  }
+  Block& block = blocks.emplace_back();
+  block.shared = allocateShared(sharedBytes);
+  block.start.release();
+  sharedMemory = reinterpret_cast<float*>(block.shared.get());
+  block.live = static_cast<int>(threads);
+  block.warps.assign((threads + WARP - 1) / WARP, Warp{});
+  block.fibers = own;
   idle = 0;
-  barrierArrived = 0;
-  barrierGeneration = 0;
-  warps.assign((threads + WARP - 1) / WARP, Warp{});
   for (size_t i = 0; i < threads; i++) {
-    Fiber& fiber = fibers[i];
+    Fiber& fiber = own[i];
     fiber.done = false;
     fiber.waited = false;
     if (__asan_unpoison_memory_region != nullptr) {
@@ -284,11 +333,10 @@ void runBlock(size_t sharedBytes) {
         static_cast<unsigned>(i / blockExtent.x / blockExtent.y)};
     fiber.context.prepare(fiber.stack, main);
   }
-  enter(ring[0]);
-  Context::change(host, fibers[current].context);
+  goOn(host, ring[0]);
   if (!failed) {
     for (size_t i = 0; i < CANARY_BYTES; i++) {
-      if (shared.get()[sharedBytes + i] != CANARY) {
+      if (block.shared.get()[sharedBytes + i] != CANARY) {
         failed = true;
         std::snprintf(message, sizeof message,
             "%s wrote %zu bytes behind the %zu bytes of shared memory of block (%u, %u, %u)",
@@ -319,6 +367,8 @@ Kernel::Kernel(const char* name, size_t bytes, int threads, void (*body)(const v
   kernels = this;
 }
 
+const Kernel* firstKernel() { return kernels; }
+
 const Kernel* findKernel(const char* name) {
   const Kernel* kernel = kernels;
   while (kernel != nullptr && std::strcmp(kernel->name, name) != 0) {
@@ -333,32 +383,34 @@ void fail(const char* format, ...) {
   std::vsnprintf(message, sizeof message, format, list);
   va_end(list);
   failed = true;
-  Context::change(fibers[current].context, host);  // the block's fibers are left as they are
-  std::abort();
+  returnToHost();  // the block's fibers are left as they are
 }
 
 void setProgrammatic(bool next) { programmatic = next; }
 
-void waitForLastLaunch() { fibers[current].waited = true; }
+void waitForLastLaunch() { fiber(current).waited = true; }
 
 void blockBarrier(Site site) {
-  unsigned own = barrierGeneration;
-  if (barrierArrived == 0) {
-    barrierSite = site;
-    barrierFirst = current;
-  } else if (!same(barrierSite, site)) {
+  Block& b = block();
+  unsigned own = b.barrierGeneration;
+  if (b.barrierArrived == 0) {
+    b.barrierSite = site;
+    b.barrierFirst = current;
+  } else if (!same(b.barrierSite, site)) {
     fail("divergent barrier: thread %d of block (%u, %u, %u) waits at %s:%d, thread %d at %s:%d",
-        barrierFirst, blockIndex.x, blockIndex.y, blockIndex.z, shortName(barrierSite),
-        barrierSite.line, current, shortName(site), site.line);
+        b.barrierFirst, blockIndex.x, blockIndex.y, blockIndex.z, shortName(b.barrierSite),
+        b.barrierSite.line, current, shortName(site), site.line);
   }
   idle = 0;
+  b.order[own & 1].release();
   int threads = static_cast<int>(blockExtent.x * blockExtent.y * blockExtent.z);
-  if (++barrierArrived == threads) {
-    barrierArrived = 0;
-    barrierGeneration++;
+  if (++b.barrierArrived == threads) {
+    b.barrierArrived = 0;
+    b.barrierGeneration++;
   } else {
-    wait(barrierGeneration, own, site, "the barrier");
+    wait(b.barrierGeneration, own, site, "the barrier");
   }
+  b.order[own & 1].acquire();
 }
 
 void warpBarrier(Site site) { exchange(site, Lane{BARRIER, {}, {}, {}}); }
@@ -374,12 +426,21 @@ void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b) {
   std::memcpy(c, result.c, sizeof result.c);
 }
 
+Order orderNamed(const char* name) {
+  std::string text = name == nullptr ? "" : name;
+  return text == "reverse" ? Order::REVERSE : text == "random" ? Order::RANDOM : Order::FORWARD;
+}
+
 const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedBytes,
     const void* parameters, Order order, uint32_t seed) {
   static uint32_t launches = 0;
   std::mt19937 random(seed + launches++);
   size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
-  while (fibers.size() < threads) {
+  size_t count = static_cast<size_t>(grid.x) * grid.y * grid.z;
+  // Where races are watched, each block has threads of its own, up to a number.
+  size_t apart = race::watched() ? std::min(count, race::BLOCKS_APART) : 1;
+  size_t wanted = apart * threads;
+  while (fibers.size() < wanted) {
     void* stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
         -1, 0);
     if (stack == MAP_FAILED) {
@@ -387,25 +448,31 @@ const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedB
     }
     fibers.emplace_back();
     fibers.back().stack = static_cast<char*>(stack);
+    fibers.back().thread = race::create();
   }
+  hostThread = race::self();
   blockExtent = block;
   gridExtent = grid;
   running = &kernel;
   arguments = parameters;
   failed = false;
-  for (int number : sequence(static_cast<size_t>(grid.x) * grid.y * grid.z, order, random)) {
+  size_t started = 0;
+  for (int number : sequence(count, order, random)) {
     blockIndex = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
     ring = sequence(threads, order, random);
     placeOf.resize(threads);
     for (size_t i = 0; i < threads; i++) {
       placeOf[ring[i]] = static_cast<int>(i);
     }
-    runBlock(sharedBytes);
+    runBlock(sharedBytes, &fibers[started++ % apart * threads]);
     if (failed) {
-      return message;
+      break;
     }
   }
-  return nullptr;
+  // What follows in the stream comes after all of it.
+  launchOrder.acquire();
+  blocks.clear();
+  return failed ? message : nullptr;
 }
 
 }  // namespace execution

@@ -7,6 +7,12 @@ namespace execution {
 
 enum class Order { FORWARD, REVERSE, RANDOM };
 
+// "reverse" or "random"; anything else, or null, is forward.
+Order orderNamed(const char* name);
+
+// The first of the kernels' list.
+const Kernel* firstKernel();
+
 // The kernel of that name, or null.
 const Kernel* findKernel(const char* name);
 

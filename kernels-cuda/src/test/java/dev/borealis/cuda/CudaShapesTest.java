@@ -188,7 +188,7 @@ class CudaShapesTest {
     return new CudaEngine(context, CudaBackend.image(), fusedTokens, cublas);
   }
 
-  private static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {
+  static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {
     expected.forEach((name, values) -> {
       double[] came = actual.getOrDefault(name, new double[0]);
       assertEquals(values.length, came.length, name);

@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** What the stand-in is for: it has to catch the mistakes that a GPU may let pass. */
 class PlantedBugsTest {
   private static final int THREADS = 64;
-  private static final int NONE = 0;
-  private static final int MISSING_BARRIER = 1;
+  static final int NONE = 0;
+  static final int MISSING_BARRIER = 1;
   private static final int STORE_BEHIND = 2;
   private static final int MISALIGNED = 3;
   private static final int DIVERGENT = 4;
@@ -46,7 +46,12 @@ class PlantedBugsTest {
   }
 
   /** Runs the kernel with a mistake; returns what it put out. */
-  private static float[] run(int bug) {
+  static float[] run(int bug) {
+    return run(bug, 1);
+  }
+
+  /** All blocks do the same, so that more than one write to the same places. */
+  static float[] run(int bug, int blocks) {
     try (Context context = Context.primary(Device.of(0));
         Stream stream = Stream.create(context);
         CudaModule module = CudaModule.load(context, new byte[] {1});
@@ -67,6 +72,7 @@ class PlantedBugsTest {
       module
           .function("planted")
           .launch()
+          .grid(blocks)
           .block(THREADS)
           .dynamicSharedBytes(THREADS * 4)
           .arguments()

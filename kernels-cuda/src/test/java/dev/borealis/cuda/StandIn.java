@@ -7,18 +7,14 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * The stand-in for libcuda: the kernels' own source, compiled by g++ with one fiber per CUDA
- * thread. Compiled once, when a source has changed. No GPU, and no word about one's speed.
+ * The stand-in for libcuda that {@link StandInLibrary} builds, as the tests use it. No GPU, and no
+ * word about one's speed.
  *
  * <p>With {@code -Dborealis.test.gpu=true} there is none: the same tests run on the real driver,
  * device and device code; those that are about the stand-in are skipped.
@@ -37,12 +33,8 @@ final class StandIn {
     }
   }
 
-  static final Path TEST_SOURCES = Path.of("src/test/cpp");
-  static final Path KERNELS = Path.of("src/main/cuda");
-  static final Path FOLDER = Path.of("target/standin");
   private static final String GIVEN = System.getProperty("borealis.standin.library", "");
-  private static final Path LIBRARY =
-      GIVEN.isEmpty() ? FOLDER.resolve("libcuda-standin.so") : Path.of(GIVEN);
+  private static final Path LIBRARY = GIVEN.isEmpty() ? StandInLibrary.LIBRARY : Path.of(GIVEN);
 
   /** Whether the tests run on a real device. */
   static final boolean GPU = Boolean.getBoolean("borealis.test.gpu");
@@ -58,12 +50,15 @@ final class StandIn {
 
   private static Optional<String> prepare() {
     try {
-      Optional<String> problem = GIVEN.isEmpty() ? build() : Optional.empty();
+      Optional<String> problem = GIVEN.isEmpty() ? StandInLibrary.build() : Optional.empty();
       if (problem.isEmpty()) {
         System.setProperty("borealis.cuda.library", LIBRARY.toAbsolutePath().toString());
         System.setProperty("borealis.cublas.library", LIBRARY.toAbsolutePath().toString());
-        // The stand-in doesn't look at the image, but there has to be one.
-        System.setProperty("borealis.cuda.image", LIBRARY.toAbsolutePath().toString());
+        // The kernels are in the stand-in; a cubin's have to have the same parameters. Where nvcc
+        // has
+        // made none, any file will do.
+        Path image = Cubin.of(90).orElse(LIBRARY);
+        System.setProperty("borealis.cuda.image", image.toAbsolutePath().toString());
       }
       return problem;
     } catch (IOException e) {
@@ -72,77 +67,6 @@ final class StandIn {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while the stand-in was built", e);
     }
-  }
-
-  /** Compiles the library unless it is newer than its sources; returns why it can't, if so. */
-  private static Optional<String> build() throws IOException, InterruptedException {
-    if (Files.exists(LIBRARY) && !isOlder(LIBRARY)) {
-      return Optional.empty();
-    }
-    return compile(
-        List.of(
-            "-O2",
-            "-shared",
-            "-o",
-            LIBRARY.toString(),
-            "-x",
-            "c++",
-            KERNELS.resolve("borealis.cu").toString(),
-            TEST_SOURCES.resolve("planted.cu").toString(),
-            TEST_SOURCES.resolve("execution.cpp").toString(),
-            TEST_SOURCES.resolve("cublas.cpp").toString(),
-            TEST_SOURCES.resolve("driver.cpp").toString()));
-  }
-
-  /** Runs g++; returns why there is none, if so. Warnings are errors. */
-  static Optional<String> compile(List<String> arguments) throws IOException, InterruptedException {
-    Files.createDirectories(FOLDER);
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                "g++",
-                "-std=c++17",
-                "-ffp-contract=off",
-                "-fno-math-errno",
-                "-Wall",
-                "-Wextra",
-                "-Wno-unknown-pragmas",
-                "-fPIC",
-                "-fvisibility=hidden",
-                "-I" + TEST_SOURCES,
-                "-I" + KERNELS));
-    command.addAll(arguments);
-    Path log = FOLDER.resolve("g++.txt");
-    Process process;
-    try {
-      process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
-    } catch (IOException e) {
-      return Optional.of("the tests on the CUDA stand-in need g++: " + e.getMessage());
-    }
-    int status = process.waitFor();
-    String output = Files.readString(log);
-    if (status != 0 || !output.isBlank()) {
-      throw new IllegalStateException("g++ ended with status " + status + ":\n" + output);
-    }
-    return Optional.empty();
-  }
-
-  private static boolean isOlder(Path library) throws IOException {
-    FileTime built = Files.getLastModifiedTime(library);
-    for (Path folder : List.of(KERNELS, TEST_SOURCES)) {
-      try (Stream<Path> files = Files.list(folder)) {
-        for (Path file : files.toList()) {
-          if (Files.getLastModifiedTime(file).compareTo(built) > 0) {
-            return true;
-          }
-        }
-      }
-    }
-    return false;
   }
 
   /** Skips a test that is about the stand-in itself where a device is used. */
@@ -184,6 +108,52 @@ final class StandIn {
           Linker.nativeLinker()
               .downcallHandle(find(name), FunctionDescriptor.of(ValueLayout.JAVA_INT))
               .invokeExact();
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** Lets the allocation on the device that is the number-th from now fail; 0: none. */
+  static void failAllocation(int number) {
+    if (!GPU) {
+      call("borealisStandInFailAllocation", number);
+    }
+  }
+
+  /** Returns the largest shared memory of a kernel's launches so far, -1 without any. */
+  static int largestShared(String kernel) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment name = arena.allocateFrom(kernel);
+      return (int)
+          Linker.nativeLinker()
+              .downcallHandle(
+                  find("borealisStandInLargestShared"),
+                  FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS))
+              .invokeExact(name);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /**
+   * Notes all later launches, with their memory, in a file that replay.cpp reads; null: no more.
+   */
+  static void record(@Nullable Path file) {
+    if (GPU) {
+      return;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment name = file == null ? MemorySegment.NULL : arena.allocateFrom(file.toString());
+      int status =
+          (int)
+              Linker.nativeLinker()
+                  .downcallHandle(
+                      find("borealisStandInRecord"),
+                      FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS))
+                  .invokeExact(name);
+      if (status != 0) {
+        throw new IllegalStateException("can't write " + file);
+      }
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
