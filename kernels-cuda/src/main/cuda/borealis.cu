@@ -418,7 +418,7 @@ using namespace borealis;
 // One name for each type: borealis_<what>_<type>[_<tile>].
 #define KERNELS_OF_TYPE(T, type)                                                              \
   KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
-  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 1) { forward<T, 4>(p); }             \
+  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) { forward<T, 4>(p); }             \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
   KERNEL(borealis_contract_##type, Product, THREADS, 2) {                                     \
     contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                  \
@@ -431,7 +431,7 @@ using namespace borealis;
   KERNEL(borealis_outer_##type##_16, Product, THREADS, 2) {                                   \
     outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                             \
   }                                                                                           \
-  KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                   \
+  KERNEL(borealis_outer_##type##_32, Product, THREADS, 2) {                                   \
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
   }                                                                                           \
   KERNEL(borealis_pack_##type, Pack, THREADS, 2) { packColumns<T>(p); }                       \

@@ -1,7 +1,6 @@
 package dev.borealis.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,14 +9,18 @@ import dev.borealis.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -29,18 +32,13 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("nodriver")
 class DeviceCodeTest {
-  private static final Path FOLDER = Path.of("target/cuda");
-  private static final Path LOG = FOLDER.resolve("ptxas.txt");
-  private static final Set<Integer> ARCHITECTURES = Set.of(80, 90, 100, 120);
-
-  /** Two blocks of 256 threads a multiprocessor. */
-  private static final int REGISTERS = 128;
-
-  /** One block: the kernels with sums of 32 ranks, or Z of 32, in registers. */
-  private static final int WIDE_REGISTERS = 224;
+  private static final Path LOG = Cubin.FOLDER.resolve("ptxas.txt");
+  private static final List<Integer> ARCHITECTURES = List.of(80, 90, 100, 120);
 
   private static final int REGISTER_FILE = 65536;
-  private static final int WARPS = 8;
+
+  /** Bytes moved by design, beside the floor: shares of sums are the larger part of what is more. */
+  private static final double TRAFFIC = 1.35;
 
   private static final Pattern ENTRY =
       Pattern.compile(
@@ -55,7 +53,7 @@ class DeviceCodeTest {
 
   @BeforeAll
   static void readLog() throws IOException {
-    boolean compiled = Files.exists(LOG) && Files.exists(FOLDER.resolve("borealis.stamp"));
+    boolean compiled = Files.exists(LOG) && Cubin.of(90).isPresent();
     if (!compiled) {
       System.out.println("Skipped: gates on device code, since nvcc was not there to make any");
     }
@@ -83,90 +81,152 @@ class DeviceCodeTest {
     return symbols;
   }
 
-  private static boolean isWide(String kernel) {
-    return kernel.endsWith("_32");
-  }
-
   @Test
   void everyKernelIsThereForEveryArchitecture() {
     assertEquals(symbols(), USAGE.keySet());
-    USAGE.forEach((kernel, usage) -> assertEquals(ARCHITECTURES, usage.keySet(), kernel));
+    USAGE.forEach(
+        (kernel, usage) -> assertEquals(Set.copyOf(ARCHITECTURES), usage.keySet(), kernel));
     assertNotNull(CudaBackend.class.getResource("borealis.fatbin"));
+  }
+
+  /**
+   * The least blocks that a multiprocessor of sm_80, 90, 100 and 120 has to hold at a time.
+   *
+   * <p>The sums of 32 ranks and the fragments of dU together leave room for one block's registers;
+   * φ's backward of rank 512 fills most of a small device's shared memory.
+   */
+  private static List<Integer> budget(Kernel kernel) {
+    return switch (kernel) {
+      case BACKWARD_UP_32 -> List.of(1, 1, 1, 1);
+      case PHI_BACKWARD -> List.of(2, 2, 2, 1);
+      case PHI_FORWARD -> List.of(4, 4, 3, 2);
+      case REDUCE, GAIN_GRADIENT -> List.of(8, 8, 5, 5);
+      case ADAMW -> List.of(6, 6, 6, 6);
+      case COLUMN_SUMS -> List.of(8, 6, 3, 3);
+      default -> List.of(2, 2, 2, 2);
+    };
+  }
+
+  /** Registers of a thread that leave room for so many blocks; they come in eights. */
+  private static int registers(int blocks) {
+    return REGISTER_FILE / (blocks * Kernel.THREADS) / 8 * 8;
+  }
+
+  private static Usage usage(String symbol, int architecture) {
+    Usage usage = USAGE.getOrDefault(symbol, Map.of()).get(architecture);
+    if (usage == null) {
+      throw new AssertionError("no " + symbol + " for sm_" + architecture);
+    }
+    return usage;
   }
 
   @Test
   void nothingSpillsAndRegistersStayWithinTheBudget() {
-    assertFalse(USAGE.isEmpty());
-    System.out.println("Registers of sm_80, 90, 100, 120; blocks a multiprocessor by registers:");
-    USAGE.forEach((kernel, byArchitecture) -> {
-      StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "  %-32s", kernel));
-      byArchitecture.forEach((architecture, usage) -> {
-        String name = kernel + " for sm_" + architecture;
+    forEachKernel((kernel, type) -> {
+      int i = 0;
+      for (int architecture : ARCHITECTURES) {
+        Usage usage = usage(kernel.symbol(type), architecture);
+        String name = kernel.symbol(type) + " for sm_" + architecture;
         assertEquals(0, usage.stack(), name + ": bytes of stack");
         assertEquals(0, usage.spills(), name + ": bytes spilled");
-        int budget = isWide(kernel) ? WIDE_REGISTERS : REGISTERS;
+        int budget = Math.min(255, registers(budget(kernel).get(i++)));
         assertTrue(
             usage.registers() <= budget,
             name + ": registers: expected at most " + budget + ", came " + usage.registers());
-        // Registers are handed out to warps, 256 at a time.
-        int warp = (usage.registers() * 32 + 255) / 256 * 256;
+      }
+    });
+  }
+
+  /** Prints the table in docs/CUDA.md. */
+  @Test
+  void multiprocessorsHoldTheBlocksOfTheBudget() throws IOException, InterruptedException {
+    List<Occupancy.Query> queries = new ArrayList<>();
+    forEachKernel((kernel, type) -> {
+      for (int architecture : ARCHITECTURES) {
+        int registers = usage(kernel.symbol(type), architecture).registers();
+        queries.add(new Occupancy.Query(architecture, registers, KernelDesign.sharedBytes(kernel)));
+      }
+    });
+    Optional<List<Occupancy.Answer>> answers = Occupancy.of(queries);
+    if (answers.isEmpty()) {
+      System.out.println("Skipped: occupancy, since there is no cuda_occupancy.h or no g++");
+    }
+    assumeTrue(answers.isPresent(), "no cuda_occupancy.h or no g++");
+    Iterator<Occupancy.Answer> next = answers.orElseThrow().iterator();
+    System.out.println(
+        "| kernel | shared KiB | sm_80 | sm_90 | sm_100 | sm_120 | spills | r | floor | moved | ratio |");
+    System.out.println("|---|---|---|---|---|---|---|---|---|---|---|");
+    forEachKernel((kernel, type) -> {
+      StringBuilder line = new StringBuilder();
+      long shared = KernelDesign.sharedBytes(kernel);
+      String name = kernel.symbol(type).substring("borealis_".length());
+      line.append(String.format(Locale.ROOT, "| `%s` | %.1f |", name, shared / 1024.0));
+      int spills = 0;
+      int i = 0;
+      for (int architecture : ARCHITECTURES) {
+        Usage usage = usage(kernel.symbol(type), architecture);
+        Occupancy.Answer answer = next.next();
+        spills += usage.spills();
         line.append(
             String.format(
-                Locale.ROOT, " %4d (%d)", usage.registers(), REGISTER_FILE / warp / WARPS));
-      });
+                Locale.ROOT, " %d, %d of %d |", usage.registers(), answer.blocks(), answer.most()));
+        int budget = budget(kernel).get(i++);
+        assertTrue(
+            answer.blocks() >= Math.min(budget, answer.most()),
+            name + " for sm_" + architecture + ": expected " + budget + " blocks, came " + answer);
+      }
+      line.append(' ').append(spills).append(" |");
+      KernelDesign.traffic(kernel, type)
+          .ifPresentOrElse(
+              traffic -> {
+                double ratio = (double) traffic.moved() / traffic.floor();
+                assertTrue(ratio <= TRAFFIC, name + ": " + ratio);
+                line.append(
+                    String.format(
+                        Locale.ROOT,
+                        " %d | %.1f | %.1f | %.2f |",
+                        traffic.rank(),
+                        traffic.floor() / 1e6,
+                        traffic.moved() / 1e6,
+                        ratio));
+              },
+              () -> line.append(" | | | |"));
       System.out.println(line);
     });
   }
 
-  @Test
-  void theInstructionsAreThosePromised() throws IOException {
-    Pattern architecture = Pattern.compile(".*compute_(\\d+).*\\.cubin");
-    int files = 0;
-    try (Stream<Path> list = Files.list(FOLDER)) {
-      for (Path file : list.sorted().toList()) {
-        Matcher matcher = architecture.matcher(file.toString());
-        if (matcher.matches()) {
-          files++;
-          check(Integer.parseInt(matcher.group(1)), Cubin.read(file));
-        }
+  /** A kernel that is the same for all types comes once. */
+  private static void forEachKernel(BiConsumer<Kernel, DType> what) {
+    for (Kernel kernel : Kernel.values()) {
+      for (DType type : kernel.typed ? DType.values() : new DType[] {DType.F32}) {
+        what.accept(kernel, type);
       }
     }
-    assertEquals(ARCHITECTURES.size(), files);
   }
 
-  private static void check(int architecture, Map<String, Cubin.Counts> kernels) {
-    assertEquals(symbols(), kernels.keySet());
-    kernels.forEach((kernel, counts) -> {
-      String name = kernel + " for sm_" + architecture + ": " + counts;
-      assertEquals(0, counts.local(), name);
-      assertEquals(0, counts.atomics(), name);
-      // AdamW divides in double, which is a subroutine. On sm_80 the warp-wide operations are
-      // followed by calls that are no divisions.
-      if (architecture > 80 && !kernel.equals("borealis_adamw")) {
-        assertEquals(0, counts.calls(), name);
-      }
-      boolean product =
-          Stream.of(
-                  "forward_",
-                  "up_",
-                  "contract",
-                  "expand",
-                  "outer",
-                  "batch_contract",
-                  "batch_expand")
-              .anyMatch(part -> kernel.startsWith("borealis_" + part) || kernel.contains("_up_"));
-      if (product) {
-        assertTrue(counts.tensor() > 0, name);
-      }
-      // A batch's pointers come from a table: the compiler does not know that they are global, and
-      // uses instructions for any memory, which are not counted.
-      boolean listed = kernel.startsWith("borealis_batch_");
-      if (product && !listed && !kernel.equals("borealis_outer_spline")) {
-        assertTrue(counts.loads128() > 0, name);
-      }
-      if (product && !listed && !kernel.contains("contract")) {
-        assertTrue(counts.stores128() > 0, name);
-      }
-    });
+  @Test
+  void theInstructionsAreThosePromised() throws IOException {
+    for (int architecture : ARCHITECTURES) {
+      Map<String, Cubin.Counts> code = Cubin.read(Cubin.of(architecture).orElseThrow());
+      assertEquals(symbols(), code.keySet());
+      forEachKernel((kernel, type) -> {
+        Cubin.Counts counts = code.get(kernel.symbol(type));
+        String name = kernel.symbol(type) + " for sm_" + architecture + ": " + counts;
+        KernelDesign.Instructions design = KernelDesign.instructions(kernel, type);
+        assertNotNull(counts, name);
+        assertTrue(counts.tensor() >= design.products(), name + ", expected " + design);
+        assertTrue(counts.loads128() >= design.loads(), name + ", expected " + design);
+        assertTrue(counts.stores128() >= design.stores(), name + ", expected " + design);
+        assertEquals(design.shuffles(), counts.shuffles(), name);
+        assertEquals(0, counts.local(), name);
+        assertEquals(0, counts.atomics(), name);
+        // AdamW divides and takes roots in double. No other kernel has a slow path of a division,
+        // or
+        // any other routine; the calls for sm_80 follow operations of a warp.
+        boolean routines = kernel == Kernel.ADAMW;
+        assertEquals(routines, !counts.routines().isEmpty(), name);
+        assertTrue(routines || architecture == 80 || counts.calls() == 0, name);
+      });
+    }
   }
 }
