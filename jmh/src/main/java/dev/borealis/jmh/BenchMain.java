@@ -32,9 +32,10 @@ public final class BenchMain {
    *
    * @param args {@code quick}, {@code peers} or {@code full} for Borealis beside its peers, {@code
    *     report} to write the report of the last such run anew; {@code cpu} for every CPU kernel
-   *     against the machine's limits; {@code serving} for mixed batches against theirs; {@code
-   *     first} for a small choice of at most two minutes; or JMH's own arguments, of which the
-   *     first is a pattern for the benchmarks' names
+   *     against the machine's limits; {@code gpu} for the CUDA kernels against a GPU's and cuBLAS;
+   *     {@code serving} for mixed batches against theirs; {@code first} for a small choice of at
+   *     most two minutes; or JMH's own arguments, of which the first is a pattern for the
+   *     benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -54,10 +55,14 @@ public final class BenchMain {
       ServingBench.run();
       return;
     }
+    if (args.length == 1 && args[0].equals("gpu")) {
+      GpuBench.run();
+      return;
+    }
     if (args.length == 0) {
       System.out.println(
-          "Expected `quick`, `peers`, `full`, `report`, `cpu`, `first`, `serving`, or JMH's arguments"
-              + " beginning with a pattern.");
+          "Expected `quick`, `peers`, `full`, `report`, `cpu`, `gpu`, `first`, `serving`, or JMH's"
+              + " arguments beginning with a pattern.");
       return;
     }
     Options options = args[0].equals("first") ? first() : fromCommandLine(args);

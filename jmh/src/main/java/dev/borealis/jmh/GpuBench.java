@@ -1,0 +1,117 @@
+package dev.borealis.jmh;
+
+import dev.borealis.backend.Backend;
+import dev.borealis.backend.BackendUnavailableException;
+import dev.borealis.ffm.Cublas;
+import dev.borealis.ffm.Device;
+import dev.borealis.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * The CUDA kernels on a GPU, against a copy within its memory of as many bytes as a call has to
+ * move, and LoRA's forward against cuBLAS. What is compared takes turns. Where there is no GPU, one
+ * line says so.
+ */
+final class GpuBench {
+  private static final int FEATURES = 4096;
+  private static final int ROUNDS = 15;
+  private static final double BATCH_NANOS = 10e6;
+  private static final int WARM_UP = 20;
+  private static final int MOST = 1000;
+
+  private record Regime(DType dtype, int tokens, int rank, Method method) {}
+
+  private GpuBench() {}
+
+  static void run() {
+    Backend backend;
+    try {
+      backend = Backend.require("cuda");
+    } catch (BackendUnavailableException e) {
+      System.out.println("Skipped: " + e.getMessage());
+      return;
+    }
+    Device device = Device.of(0);
+    if (device.name().contains("not a GPU")) {
+      System.out.println("Skipped: no times are taken on " + device.name());
+      return;
+    }
+    System.out.println(backend.capabilities());
+    Optional<String> problem = Cublas.unavailable();
+    problem.ifPresent(reason -> System.out.println("Without cuBLAS: " + reason));
+    System.out.println(
+        "d = "
+            + FEATURES
+            + ", outputs added to; floor: a copy of as many bytes. Medians of "
+            + ROUNDS);
+    for (Regime regime : regimes()) {
+      boolean peer = problem.isEmpty() && regime.method() == Method.LORA;
+      try (GpuCase gpu =
+          new GpuCase(
+              backend,
+              regime.method(),
+              regime.rank(),
+              regime.tokens(),
+              FEATURES,
+              regime.dtype(),
+              peer)) {
+        measure(regime, gpu, peer);
+      }
+    }
+  }
+
+  private static List<Regime> regimes() {
+    List<Regime> regimes = new ArrayList<>();
+    for (DType dtype : List.of(DType.BF16, DType.F32)) {
+      for (int tokens : new int[] {1, 256, 4096}) {
+        for (int rank : new int[] {16, 64, 512}) {
+          for (Method method : List.of(Method.LORA, Method.AURORA)) {
+            regimes.add(new Regime(dtype, tokens, rank, method));
+          }
+        }
+      }
+    }
+    return regimes;
+  }
+
+  private static void measure(Regime regime, GpuCase gpu, boolean peer) {
+    List<Runnable> pieces = new ArrayList<>();
+    pieces.add(gpu::forward);
+    pieces.add(() -> gpu.copy(gpu.forwardFloor()));
+    pieces.add(gpu::backward);
+    pieces.add(() -> gpu.copy(gpu.backwardFloor()));
+    if (peer) {
+      pieces.add(gpu::cublas);
+    }
+    Rounds rounds = rounds(gpu, pieces);
+    String name =
+        regime.dtype() + " n " + regime.tokens() + " r " + regime.rank() + " " + regime.method();
+    System.out.printf(
+        Locale.ROOT,
+        "%-28s forward %9.1f us, %5.2f of the floor%s; backward %9.1f us, %5.2f of the floor%n",
+        name,
+        rounds.median(0) / 1e3,
+        rounds.ratios(0, 1)[1],
+        peer ? String.format(Locale.ROOT, ", %5.2f of cuBLAS", rounds.ratios(0, 4)[1]) : "",
+        rounds.median(2) / 1e3,
+        rounds.ratios(2, 3)[1]);
+  }
+
+  private static Rounds rounds(GpuCase gpu, List<Runnable> pieces) {
+    int[] counts = new int[pieces.size()];
+    for (int i = 0; i < counts.length; i++) {
+      gpu.nanos(pieces.get(i), WARM_UP);
+      counts[i] = (int) Math.clamp(BATCH_NANOS / gpu.nanos(pieces.get(i), WARM_UP), 1, MOST);
+    }
+    double[][] nanos = new double[counts.length][ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+      for (int i = 0; i < counts.length; i++) {
+        nanos[i][round] = gpu.nanos(pieces.get(i), counts[i]);
+      }
+    }
+    return new Rounds(nanos);
+  }
+}
