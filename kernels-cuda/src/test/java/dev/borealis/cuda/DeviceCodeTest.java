@@ -37,7 +37,9 @@ class DeviceCodeTest {
 
   private static final int REGISTER_FILE = 65536;
 
-  /** Bytes moved by design, beside the floor: shares of sums are the larger part of what is more. */
+  /**
+   * Bytes moved by design, beside the floor: shares of sums are the larger part of what is more.
+   */
   private static final double TRAFFIC = 1.35;
 
   private static final Pattern ENTRY =
@@ -154,7 +156,8 @@ class DeviceCodeTest {
     assumeTrue(answers.isPresent(), "no cuda_occupancy.h or no g++");
     Iterator<Occupancy.Answer> next = answers.orElseThrow().iterator();
     System.out.println(
-        "| kernel | shared KiB | sm_80 | sm_90 | sm_100 | sm_120 | spills | r | floor | moved | ratio |");
+        "| kernel | shared KiB | sm_80 | sm_90 | sm_100 | sm_120 | spills | r | floor | moved |"
+            + " ratio |");
     System.out.println("|---|---|---|---|---|---|---|---|---|---|---|");
     forEachKernel((kernel, type) -> {
       StringBuilder line = new StringBuilder();
