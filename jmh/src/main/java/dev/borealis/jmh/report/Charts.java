@@ -45,6 +45,10 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 final class Charts {
   private static final int WIDTH = 1000;
   private static final int HEIGHT = 520;
+
+  /** More labels than these don't fit side by side. */
+  private static final int MANY_CATEGORIES = 7;
+
   private static final Color[] COLOURS = {
     new Color(0x1B6CA8),
     new Color(0xD1495B),
@@ -165,14 +169,22 @@ final class Charts {
     chart.getStyler().setYAxisLogarithmic(true).setYAxisMin(0.1);
     chart.getStyler().setLabelsVisible(true);
     chart.getStyler().setDecimalPattern("#.#");
+    if (groups.size() > MANY_CATEGORIES) {
+      chart.getStyler().setXAxisLabelRotation(30);
+    }
     for (String peer : peers) {
       add(chart, peer, groups, r -> r.speedUp(peer));
     }
     save(chart, name, title);
   }
 
+  /** Everyone has one colour in all charts. */
+  private Color colour(String name) {
+    return COLOURS[(peers.indexOf(name) + 1) % COLOURS.length];
+  }
+
   /** Adds a series of geometric means, a bar a group; none where the value isn't known. */
-  private static void add(
+  private void add(
       CategoryChart chart,
       String name,
       Map<String, List<Result>> groups,
@@ -183,7 +195,7 @@ final class Charts {
       means.add(Double.isNaN(mean) ? null : mean);
     }
     if (means.stream().anyMatch(Objects::nonNull)) {
-      chart.addSeries(name, new ArrayList<>(groups.keySet()), means);
+      chart.addSeries(name, new ArrayList<>(groups.keySet()), means).setFillColor(colour(name));
     }
   }
 
@@ -351,7 +363,11 @@ final class Charts {
         }
       }
       if (points.size() > 1) {
-        chart.addSeries(name, new ArrayList<>(points.keySet()), new ArrayList<>(points.values()));
+        XYSeries series =
+            chart.addSeries(
+                name, new ArrayList<>(points.keySet()), new ArrayList<>(points.values()));
+        series.setLineColor(colour(name));
+        series.setMarkerColor(colour(name));
       }
     }
     if (!chart.getSeriesMap().isEmpty()) {
@@ -377,7 +393,7 @@ final class Charts {
     style(chart.getStyler());
     chart.getStyler().setLabelsVisible(true);
     chart.getStyler().setDecimalPattern("#.##");
-    chart.getStyler().setYAxisMin(0.0).setYAxisMax(2.2);
+    chart.getStyler().setYAxisMin(0.0);
     Map<String, List<Result>> groups = new TreeMap<>();
     for (Result r : both) {
       Case c = r.measured();
