@@ -11,8 +11,8 @@ import jdk.incubator.vector.VectorSpecies;
  * Inner products, left unreduced: {@code T[m·nr + j] = Σ_c L[m][c] ⊙ R[j][c]} for the m and j of the
  * method's name, one vector of partial sums each, stored to a scratch that another method reduces
  * (a reduction in here would cost the accumulators their registers). All offsets and strides are in
- * bytes: L at {@code l0 + m·lm + c·V}, R at {@code r0 + c·rc + j·rj}. Each partial sum is one chain of
- * fused multiply-adds in the order of c, whatever the tile.
+ * bytes: L at {@code l0 + m·lm + c·V}, R, which is packed, at {@code r0 + c·rc + j·V}. Each partial sum is
+ * one chain of fused multiply-adds in the order of c, whatever the tile.
  */
 final class DotTile {
   private static final VectorSpecies<Float> S = Species.F32;
@@ -23,57 +23,57 @@ final class DotTile {
   private DotTile() {}
 
   /** Calls the method for a tile size. */
-  static void run(int left, int right, MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  static void run(int left, int right, MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     switch (left * 16 + right) {
-      case 17 -> t1x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 33 -> t2x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 49 -> t3x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 65 -> t4x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 81 -> t5x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 97 -> t6x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 113 -> t7x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 129 -> t8x1(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 18 -> t1x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 34 -> t2x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 50 -> t3x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 66 -> t4x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 82 -> t5x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 98 -> t6x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 114 -> t7x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 130 -> t8x2(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 19 -> t1x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 35 -> t2x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 51 -> t3x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 67 -> t4x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 83 -> t5x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 99 -> t6x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 115 -> t7x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 131 -> t8x3(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 20 -> t1x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 36 -> t2x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 52 -> t3x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 68 -> t4x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 84 -> t5x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 100 -> t6x4(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 21 -> t1x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 37 -> t2x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 53 -> t3x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 69 -> t4x5(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 22 -> t1x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 38 -> t2x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 54 -> t3x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 70 -> t4x6(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 23 -> t1x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 39 -> t2x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 55 -> t3x7(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 24 -> t1x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 40 -> t2x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
-      case 56 -> t3x8(l, l0, lm, r, r0, rc, rj, chunks, t, t0);
+      case 17 -> t1x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 33 -> t2x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 49 -> t3x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 65 -> t4x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 81 -> t5x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 97 -> t6x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 113 -> t7x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 129 -> t8x1(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 18 -> t1x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 34 -> t2x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 50 -> t3x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 66 -> t4x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 82 -> t5x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 98 -> t6x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 114 -> t7x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 130 -> t8x2(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 19 -> t1x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 35 -> t2x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 51 -> t3x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 67 -> t4x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 83 -> t5x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 99 -> t6x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 115 -> t7x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 131 -> t8x3(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 20 -> t1x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 36 -> t2x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 52 -> t3x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 68 -> t4x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 84 -> t5x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 100 -> t6x4(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 21 -> t1x5(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 37 -> t2x5(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 53 -> t3x5(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 69 -> t4x5(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 22 -> t1x6(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 38 -> t2x6(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 54 -> t3x6(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 70 -> t4x6(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 23 -> t1x7(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 39 -> t2x7(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 55 -> t3x7(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 24 -> t1x8(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 40 -> t2x8(l, l0, lm, r, r0, rc, chunks, t, t0);
+      case 56 -> t3x8(l, l0, lm, r, r0, rc, chunks, t, t0);
       default -> throw new AssertionError(left + " x " + right);
     }
   }
 
-  private static void t1x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
@@ -85,7 +85,7 @@ final class DotTile {
     a00.intoMemorySegment(t, t0, O);
   }
 
-  private static void t2x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
@@ -101,7 +101,7 @@ final class DotTile {
     a10.intoMemorySegment(t, t0 + V, O);
   }
 
-  private static void t3x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -121,7 +121,7 @@ final class DotTile {
     a20.intoMemorySegment(t, t0 + 2 * V, O);
   }
 
-  private static void t4x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -145,7 +145,7 @@ final class DotTile {
     a30.intoMemorySegment(t, t0 + 3 * V, O);
   }
 
-  private static void t5x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t5x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -173,7 +173,7 @@ final class DotTile {
     a40.intoMemorySegment(t, t0 + 4 * V, O);
   }
 
-  private static void t6x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t6x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -205,7 +205,7 @@ final class DotTile {
     a50.intoMemorySegment(t, t0 + 5 * V, O);
   }
 
-  private static void t7x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t7x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -241,7 +241,7 @@ final class DotTile {
     a60.intoMemorySegment(t, t0 + 6 * V, O);
   }
 
-  private static void t8x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t8x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -281,14 +281,14 @@ final class DotTile {
     a70.intoMemorySegment(t, t0 + 7 * V, O);
   }
 
-  private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       l0 += V;
       r0 += rc;
@@ -297,14 +297,14 @@ final class DotTile {
     a01.intoMemorySegment(t, t0 + V, O);
   }
 
-  private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a11 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -320,7 +320,7 @@ final class DotTile {
     a11.intoMemorySegment(t, t0 + 3 * V, O);
   }
 
-  private static void t3x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -329,7 +329,7 @@ final class DotTile {
     FloatVector a21 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -350,7 +350,7 @@ final class DotTile {
     a21.intoMemorySegment(t, t0 + 5 * V, O);
   }
 
-  private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -361,7 +361,7 @@ final class DotTile {
     FloatVector a31 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -387,7 +387,7 @@ final class DotTile {
     a31.intoMemorySegment(t, t0 + 7 * V, O);
   }
 
-  private static void t5x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t5x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -400,7 +400,7 @@ final class DotTile {
     FloatVector a41 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -431,7 +431,7 @@ final class DotTile {
     a41.intoMemorySegment(t, t0 + 9 * V, O);
   }
 
-  private static void t6x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t6x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -446,7 +446,7 @@ final class DotTile {
     FloatVector a51 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -482,7 +482,7 @@ final class DotTile {
     a51.intoMemorySegment(t, t0 + 11 * V, O);
   }
 
-  private static void t7x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t7x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -499,7 +499,7 @@ final class DotTile {
     FloatVector a61 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -540,7 +540,7 @@ final class DotTile {
     a61.intoMemorySegment(t, t0 + 13 * V, O);
   }
 
-  private static void t8x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t8x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -559,7 +559,7 @@ final class DotTile {
     FloatVector a71 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -605,7 +605,7 @@ final class DotTile {
     a71.intoMemorySegment(t, t0 + 15 * V, O);
   }
 
-  private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -613,9 +613,9 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       l0 += V;
       r0 += rc;
@@ -625,7 +625,7 @@ final class DotTile {
     a02.intoMemorySegment(t, t0 + 2 * V, O);
   }
 
-  private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -638,10 +638,10 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       l0 += V;
@@ -655,7 +655,7 @@ final class DotTile {
     a12.intoMemorySegment(t, t0 + 5 * V, O);
   }
 
-  private static void t3x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -667,8 +667,8 @@ final class DotTile {
     FloatVector a22 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -695,7 +695,7 @@ final class DotTile {
     a22.intoMemorySegment(t, t0 + 8 * V, O);
   }
 
-  private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -710,8 +710,8 @@ final class DotTile {
     FloatVector a32 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -745,7 +745,7 @@ final class DotTile {
     a32.intoMemorySegment(t, t0 + 11 * V, O);
   }
 
-  private static void t5x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t5x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -763,8 +763,8 @@ final class DotTile {
     FloatVector a42 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -805,7 +805,7 @@ final class DotTile {
     a42.intoMemorySegment(t, t0 + 14 * V, O);
   }
 
-  private static void t6x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t6x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -826,8 +826,8 @@ final class DotTile {
     FloatVector a52 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -875,7 +875,7 @@ final class DotTile {
     a52.intoMemorySegment(t, t0 + 17 * V, O);
   }
 
-  private static void t7x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t7x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -899,8 +899,8 @@ final class DotTile {
     FloatVector a62 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -955,7 +955,7 @@ final class DotTile {
     a62.intoMemorySegment(t, t0 + 20 * V, O);
   }
 
-  private static void t8x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t8x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -982,8 +982,8 @@ final class DotTile {
     FloatVector a72 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -1045,7 +1045,7 @@ final class DotTile {
     a72.intoMemorySegment(t, t0 + 23 * V, O);
   }
 
-  private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1054,11 +1054,11 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       l0 += V;
       r0 += rc;
@@ -1069,7 +1069,7 @@ final class DotTile {
     a03.intoMemorySegment(t, t0 + 3 * V, O);
   }
 
-  private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1084,13 +1084,13 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       l0 += V;
@@ -1106,7 +1106,7 @@ final class DotTile {
     a13.intoMemorySegment(t, t0 + 7 * V, O);
   }
 
-  private static void t3x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1127,15 +1127,15 @@ final class DotTile {
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
@@ -1156,7 +1156,7 @@ final class DotTile {
     a23.intoMemorySegment(t, t0 + 11 * V, O);
   }
 
-  private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1175,9 +1175,9 @@ final class DotTile {
     FloatVector a33 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -1219,7 +1219,7 @@ final class DotTile {
     a33.intoMemorySegment(t, t0 + 15 * V, O);
   }
 
-  private static void t5x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t5x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1242,9 +1242,9 @@ final class DotTile {
     FloatVector a43 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -1295,7 +1295,7 @@ final class DotTile {
     a43.intoMemorySegment(t, t0 + 19 * V, O);
   }
 
-  private static void t6x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t6x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1322,9 +1322,9 @@ final class DotTile {
     FloatVector a53 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       a00 = x0.fma(r1, a00);
       a01 = x0.fma(r2, a01);
@@ -1384,7 +1384,7 @@ final class DotTile {
     a53.intoMemorySegment(t, t0 + 23 * V, O);
   }
 
-  private static void t1x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1394,13 +1394,13 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       l0 += V;
       r0 += rc;
@@ -1412,7 +1412,7 @@ final class DotTile {
     a04.intoMemorySegment(t, t0 + 4 * V, O);
   }
 
-  private static void t2x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1429,16 +1429,16 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       l0 += V;
@@ -1456,7 +1456,7 @@ final class DotTile {
     a14.intoMemorySegment(t, t0 + 9 * V, O);
   }
 
-  private static void t3x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1480,19 +1480,19 @@ final class DotTile {
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
@@ -1516,7 +1516,7 @@ final class DotTile {
     a24.intoMemorySegment(t, t0 + 14 * V, O);
   }
 
-  private static void t4x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1547,22 +1547,22 @@ final class DotTile {
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
       a30 = x3.fma(r1, a30);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
       a31 = x3.fma(r2, a31);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
       a32 = x3.fma(r3, a32);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
       a33 = x3.fma(r4, a33);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
@@ -1592,7 +1592,7 @@ final class DotTile {
     a34.intoMemorySegment(t, t0 + 19 * V, O);
   }
 
-  private static void t1x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1603,15 +1603,15 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       l0 += V;
       r0 += rc;
@@ -1624,7 +1624,7 @@ final class DotTile {
     a05.intoMemorySegment(t, t0 + 5 * V, O);
   }
 
-  private static void t2x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1643,19 +1643,19 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
       l0 += V;
@@ -1675,7 +1675,7 @@ final class DotTile {
     a15.intoMemorySegment(t, t0 + 11 * V, O);
   }
 
-  private static void t3x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1702,23 +1702,23 @@ final class DotTile {
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
       a25 = x2.fma(r6, a25);
@@ -1745,7 +1745,7 @@ final class DotTile {
     a25.intoMemorySegment(t, t0 + 17 * V, O);
   }
 
-  private static void t4x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t4x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1780,27 +1780,27 @@ final class DotTile {
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
       a30 = x3.fma(r1, a30);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
       a31 = x3.fma(r2, a31);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
       a32 = x3.fma(r3, a32);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
       a33 = x3.fma(r4, a33);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
       a34 = x3.fma(r5, a34);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
       a25 = x2.fma(r6, a25);
@@ -1834,7 +1834,7 @@ final class DotTile {
     a35.intoMemorySegment(t, t0 + 23 * V, O);
   }
 
-  private static void t1x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1846,17 +1846,17 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
       l0 += V;
       r0 += rc;
@@ -1870,7 +1870,7 @@ final class DotTile {
     a06.intoMemorySegment(t, t0 + 6 * V, O);
   }
 
-  private static void t2x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1891,22 +1891,22 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
       a16 = x1.fma(r7, a16);
       l0 += V;
@@ -1928,7 +1928,7 @@ final class DotTile {
     a16.intoMemorySegment(t, t0 + 13 * V, O);
   }
 
-  private static void t3x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1958,27 +1958,27 @@ final class DotTile {
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
       a25 = x2.fma(r6, a25);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
       a16 = x1.fma(r7, a16);
       a26 = x2.fma(r7, a26);
@@ -2008,7 +2008,7 @@ final class DotTile {
     a26.intoMemorySegment(t, t0 + 20 * V, O);
   }
 
-  private static void t1x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t1x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2021,19 +2021,19 @@ final class DotTile {
       FloatVector x0 = FloatVector.fromMemorySegment(S, l, l0, O);
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
-      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * V, O);
       a07 = x0.fma(r8, a07);
       l0 += V;
       r0 += rc;
@@ -2048,7 +2048,7 @@ final class DotTile {
     a07.intoMemorySegment(t, t0 + 7 * V, O);
   }
 
-  private static void t2x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t2x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2071,25 +2071,25 @@ final class DotTile {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
       a16 = x1.fma(r7, a16);
-      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * V, O);
       a07 = x0.fma(r8, a07);
       a17 = x1.fma(r8, a17);
       l0 += V;
@@ -2113,7 +2113,7 @@ final class DotTile {
     a17.intoMemorySegment(t, t0 + 15 * V, O);
   }
 
-  private static void t3x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj, int chunks, MemorySegment t, long t0) {
+  private static void t3x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2146,31 +2146,31 @@ final class DotTile {
       a00 = x0.fma(r1, a00);
       a10 = x1.fma(r1, a10);
       a20 = x2.fma(r1, a20);
-      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + rj, O);
+      FloatVector r2 = FloatVector.fromMemorySegment(S, r, r0 + V, O);
       a01 = x0.fma(r2, a01);
       a11 = x1.fma(r2, a11);
       a21 = x2.fma(r2, a21);
-      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * rj, O);
+      FloatVector r3 = FloatVector.fromMemorySegment(S, r, r0 + 2 * V, O);
       a02 = x0.fma(r3, a02);
       a12 = x1.fma(r3, a12);
       a22 = x2.fma(r3, a22);
-      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * rj, O);
+      FloatVector r4 = FloatVector.fromMemorySegment(S, r, r0 + 3 * V, O);
       a03 = x0.fma(r4, a03);
       a13 = x1.fma(r4, a13);
       a23 = x2.fma(r4, a23);
-      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * rj, O);
+      FloatVector r5 = FloatVector.fromMemorySegment(S, r, r0 + 4 * V, O);
       a04 = x0.fma(r5, a04);
       a14 = x1.fma(r5, a14);
       a24 = x2.fma(r5, a24);
-      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * rj, O);
+      FloatVector r6 = FloatVector.fromMemorySegment(S, r, r0 + 5 * V, O);
       a05 = x0.fma(r6, a05);
       a15 = x1.fma(r6, a15);
       a25 = x2.fma(r6, a25);
-      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * rj, O);
+      FloatVector r7 = FloatVector.fromMemorySegment(S, r, r0 + 6 * V, O);
       a06 = x0.fma(r7, a06);
       a16 = x1.fma(r7, a16);
       a26 = x2.fma(r7, a26);
-      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * rj, O);
+      FloatVector r8 = FloatVector.fromMemorySegment(S, r, r0 + 7 * V, O);
       a07 = x0.fma(r8, a07);
       a17 = x1.fma(r8, a17);
       a27 = x2.fma(r8, a27);

@@ -10,8 +10,9 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The products of {@link OuterTile} where the inner dimension is short: {@code C[m][v] (+)= Σ_k L[m,k] ·
  * P[k][v]} for the m and k of the method's name and any number of v. All of L stays in registers while C
- * streams by, so that C's vectors cost one load and one store each, and nothing else but the sums. Offsets
- * and strides as in {@link OuterTile}; the same chains of fused multiply-adds, hence the same bits.
+ * streams by, so that C's vectors cost one load and one store each, and nothing else but the sums. P is
+ * packed: its vectors of one v are neighbours, at {@code p0 + v·pv + k·V}. Other offsets and strides as in
+ * {@link OuterTile}; the same chains of fused multiply-adds, hence the same bits.
  */
 final class StreamTile {
   private static final VectorSpecies<Float> S = Species.F32;
@@ -22,81 +23,81 @@ final class StreamTile {
   private StreamTile() {}
 
   /** Calls the method for a tile size. */
-  static void run(int rows, int depth, MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
+  static void run(int rows, int depth, MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors, boolean add) {
     switch (rows * 16 + depth + (add ? 128 : 0)) {
-      case 17 -> set1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 33 -> set2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 49 -> set3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 65 -> set4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 81 -> set5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 97 -> set6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 18 -> set1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 34 -> set2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 50 -> set3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 66 -> set4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 82 -> set5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 98 -> set6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 19 -> set1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 35 -> set2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 51 -> set3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 67 -> set4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 83 -> set5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 99 -> set6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 20 -> set1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 36 -> set2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 52 -> set3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 68 -> set4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 21 -> set1x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 37 -> set2x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 53 -> set3x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 69 -> set4x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 22 -> set1x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 38 -> set2x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 54 -> set3x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 23 -> set1x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 39 -> set2x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 55 -> set3x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 24 -> set1x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 40 -> set2x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 145 -> add1x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 161 -> add2x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 177 -> add3x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 193 -> add4x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 209 -> add5x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 225 -> add6x1(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 146 -> add1x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 162 -> add2x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 178 -> add3x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 194 -> add4x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 210 -> add5x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 226 -> add6x2(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 147 -> add1x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 163 -> add2x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 179 -> add3x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 195 -> add4x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 211 -> add5x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 227 -> add6x3(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 148 -> add1x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 164 -> add2x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 180 -> add3x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 196 -> add4x4(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 149 -> add1x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 165 -> add2x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 181 -> add3x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 197 -> add4x5(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 150 -> add1x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 166 -> add2x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 182 -> add3x6(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 151 -> add1x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 167 -> add2x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 183 -> add3x7(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 152 -> add1x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
-      case 168 -> add2x8(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);
+      case 17 -> set1x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 33 -> set2x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 49 -> set3x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 65 -> set4x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 81 -> set5x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 97 -> set6x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 18 -> set1x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 34 -> set2x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 50 -> set3x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 66 -> set4x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 82 -> set5x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 98 -> set6x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 19 -> set1x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 35 -> set2x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 51 -> set3x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 67 -> set4x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 83 -> set5x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 99 -> set6x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 20 -> set1x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 36 -> set2x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 52 -> set3x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 68 -> set4x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 21 -> set1x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 37 -> set2x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 53 -> set3x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 69 -> set4x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 22 -> set1x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 38 -> set2x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 54 -> set3x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 23 -> set1x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 39 -> set2x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 55 -> set3x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 24 -> set1x8(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 40 -> set2x8(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 145 -> add1x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 161 -> add2x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 177 -> add3x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 193 -> add4x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 209 -> add5x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 225 -> add6x1(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 146 -> add1x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 162 -> add2x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 178 -> add3x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 194 -> add4x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 210 -> add5x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 226 -> add6x2(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 147 -> add1x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 163 -> add2x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 179 -> add3x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 195 -> add4x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 211 -> add5x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 227 -> add6x3(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 148 -> add1x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 164 -> add2x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 180 -> add3x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 196 -> add4x4(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 149 -> add1x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 165 -> add2x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 181 -> add3x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 197 -> add4x5(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 150 -> add1x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 166 -> add2x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 182 -> add3x6(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 151 -> add1x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 167 -> add2x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 183 -> add3x7(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 152 -> add1x8(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
+      case 168 -> add2x8(l, l0, lm, lk, p, p0, pv, c, c0, cm, vectors);
       default -> throw new AssertionError(rows + " x " + depth);
     }
   }
 
-  private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
@@ -108,7 +109,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector zero = FloatVector.zero(S);
@@ -123,7 +124,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
@@ -141,7 +142,7 @@ final class StreamTile {
     }
   }
 
-  private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
@@ -162,7 +163,7 @@ final class StreamTile {
     }
   }
 
-  private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
@@ -186,7 +187,7 @@ final class StreamTile {
     }
   }
 
-  private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
@@ -213,14 +214,14 @@ final class StreamTile {
     }
   }
 
-  private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -228,7 +229,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -236,10 +237,10 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -248,7 +249,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -258,12 +259,12 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -273,7 +274,7 @@ final class StreamTile {
     }
   }
 
-  private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -285,14 +286,14 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
       FloatVector c4 = l30.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -303,7 +304,7 @@ final class StreamTile {
     }
   }
 
-  private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -317,16 +318,16 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
       FloatVector c4 = l30.fma(p1, zero);
-      c4 = l31.fma(p2, c4);
       FloatVector c5 = l40.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
       c5 = l41.fma(p2, c5);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -338,7 +339,7 @@ final class StreamTile {
     }
   }
 
-  private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -354,18 +355,18 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
       FloatVector c4 = l30.fma(p1, zero);
-      c4 = l31.fma(p2, c4);
       FloatVector c5 = l40.fma(p1, zero);
-      c5 = l41.fma(p2, c5);
       FloatVector c6 = l50.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
+      c5 = l41.fma(p2, c5);
       c6 = l51.fma(p2, c6);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -378,17 +379,17 @@ final class StreamTile {
     }
   }
 
-  private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -396,7 +397,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -406,13 +407,13 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -421,7 +422,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -434,16 +435,16 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -453,7 +454,7 @@ final class StreamTile {
     }
   }
 
-  private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -469,19 +470,19 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       FloatVector c4 = l30.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -492,7 +493,7 @@ final class StreamTile {
     }
   }
 
-  private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -511,22 +512,22 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       FloatVector c4 = l30.fma(p1, zero);
-      c4 = l31.fma(p2, c4);
-      c4 = l32.fma(p3, c4);
       FloatVector c5 = l40.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
       c5 = l41.fma(p2, c5);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
+      c4 = l32.fma(p3, c4);
       c5 = l42.fma(p3, c5);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -538,7 +539,7 @@ final class StreamTile {
     }
   }
 
-  private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -560,25 +561,25 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       FloatVector c4 = l30.fma(p1, zero);
-      c4 = l31.fma(p2, c4);
-      c4 = l32.fma(p3, c4);
       FloatVector c5 = l40.fma(p1, zero);
-      c5 = l41.fma(p2, c5);
-      c5 = l42.fma(p3, c5);
       FloatVector c6 = l50.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
+      c5 = l41.fma(p2, c5);
       c6 = l51.fma(p2, c6);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
+      c4 = l32.fma(p3, c4);
+      c5 = l42.fma(p3, c5);
       c6 = l52.fma(p3, c6);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -591,7 +592,7 @@ final class StreamTile {
     }
   }
 
-  private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -599,12 +600,12 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -612,7 +613,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -624,16 +625,16 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -642,7 +643,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -658,20 +659,20 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -681,7 +682,7 @@ final class StreamTile {
     }
   }
 
-  private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -701,24 +702,24 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
-      c3 = l23.fma(p4, c3);
       FloatVector c4 = l30.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
+      c3 = l23.fma(p4, c3);
       c4 = l33.fma(p4, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -729,7 +730,7 @@ final class StreamTile {
     }
   }
 
-  private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -738,14 +739,14 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -753,7 +754,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -767,19 +768,19 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -788,7 +789,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -807,24 +808,24 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -834,7 +835,7 @@ final class StreamTile {
     }
   }
 
-  private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -858,29 +859,29 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
       FloatVector c3 = l20.fma(p1, zero);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
-      c3 = l23.fma(p4, c3);
-      c3 = l24.fma(p5, c3);
       FloatVector c4 = l30.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
+      c3 = l23.fma(p4, c3);
       c4 = l33.fma(p4, c4);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
+      c3 = l24.fma(p5, c3);
       c4 = l34.fma(p5, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -891,7 +892,7 @@ final class StreamTile {
     }
   }
 
-  private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -901,16 +902,16 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -918,7 +919,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -934,22 +935,22 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -958,7 +959,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -980,28 +981,28 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
-      c2 = l15.fma(p6, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
+      c2 = l15.fma(p6, c2);
       c3 = l25.fma(p6, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1011,7 +1012,7 @@ final class StreamTile {
     }
   }
 
-  private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1022,18 +1023,18 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
       c1 = l06.fma(p7, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1041,7 +1042,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1059,25 +1060,25 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
       c2 = l16.fma(p7, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1086,7 +1087,7 @@ final class StreamTile {
     }
   }
 
-  private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1111,32 +1112,32 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
       FloatVector c2 = l10.fma(p1, zero);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
-      c2 = l15.fma(p6, c2);
-      c2 = l16.fma(p7, c2);
       FloatVector c3 = l20.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
+      c2 = l15.fma(p6, c2);
       c3 = l25.fma(p6, c3);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
+      c2 = l16.fma(p7, c2);
       c3 = l26.fma(p7, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1146,7 +1147,7 @@ final class StreamTile {
     }
   }
 
-  private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1158,20 +1159,20 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
       c1 = l06.fma(p7, c1);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * V, O);
       c1 = l07.fma(p8, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1179,7 +1180,7 @@ final class StreamTile {
     }
   }
 
-  private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1199,28 +1200,28 @@ final class StreamTile {
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
       FloatVector c1 = l00.fma(p1, zero);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
-      c1 = l07.fma(p8, c1);
       FloatVector c2 = l10.fma(p1, zero);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
       c2 = l16.fma(p7, c2);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * V, O);
+      c1 = l07.fma(p8, c1);
       c2 = l17.fma(p8, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1229,11 +1230,11 @@ final class StreamTile {
     }
   }
 
-  private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1241,13 +1242,13 @@ final class StreamTile {
     }
   }
 
-  private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c2 = l10.fma(p1, c2);
       c1.intoMemorySegment(c, c0, O);
@@ -1257,15 +1258,15 @@ final class StreamTile {
     }
   }
 
-  private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c2 = l10.fma(p1, c2);
       c3 = l20.fma(p1, c3);
@@ -1277,17 +1278,17 @@ final class StreamTile {
     }
   }
 
-  private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c2 = l10.fma(p1, c2);
       c3 = l20.fma(p1, c3);
@@ -1301,19 +1302,19 @@ final class StreamTile {
     }
   }
 
-  private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c2 = l10.fma(p1, c2);
       c3 = l20.fma(p1, c3);
@@ -1329,7 +1330,7 @@ final class StreamTile {
     }
   }
 
-  private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
@@ -1337,13 +1338,13 @@ final class StreamTile {
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
       FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
       c2 = l10.fma(p1, c2);
       c3 = l20.fma(p1, c3);
@@ -1361,14 +1362,14 @@ final class StreamTile {
     }
   }
 
-  private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1376,19 +1377,19 @@ final class StreamTile {
     }
   }
 
-  private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1397,7 +1398,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -1405,16 +1406,16 @@ final class StreamTile {
     FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1424,7 +1425,7 @@ final class StreamTile {
     }
   }
 
-  private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -1434,19 +1435,19 @@ final class StreamTile {
     FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
       c4 = l30.fma(p1, c4);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1457,7 +1458,7 @@ final class StreamTile {
     }
   }
 
-  private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -1469,22 +1470,22 @@ final class StreamTile {
     FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
       c4 = l30.fma(p1, c4);
-      c4 = l31.fma(p2, c4);
       c5 = l40.fma(p1, c5);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
       c5 = l41.fma(p2, c5);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1496,7 +1497,7 @@ final class StreamTile {
     }
   }
 
-  private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
@@ -1510,25 +1511,25 @@ final class StreamTile {
     FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
       FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
       c4 = l30.fma(p1, c4);
-      c4 = l31.fma(p2, c4);
       c5 = l40.fma(p1, c5);
-      c5 = l41.fma(p2, c5);
       c6 = l50.fma(p1, c6);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
+      c5 = l41.fma(p2, c5);
       c6 = l51.fma(p2, c6);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1541,17 +1542,17 @@ final class StreamTile {
     }
   }
 
-  private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1559,7 +1560,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1567,16 +1568,16 @@ final class StreamTile {
     FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1585,7 +1586,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1596,20 +1597,20 @@ final class StreamTile {
     FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1619,7 +1620,7 @@ final class StreamTile {
     }
   }
 
-  private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1633,24 +1634,24 @@ final class StreamTile {
     FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       c4 = l30.fma(p1, c4);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1661,7 +1662,7 @@ final class StreamTile {
     }
   }
 
-  private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1678,28 +1679,28 @@ final class StreamTile {
     FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
     FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       c4 = l30.fma(p1, c4);
-      c4 = l31.fma(p2, c4);
-      c4 = l32.fma(p3, c4);
       c5 = l40.fma(p1, c5);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
       c5 = l41.fma(p2, c5);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
+      c4 = l32.fma(p3, c4);
       c5 = l42.fma(p3, c5);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1711,7 +1712,7 @@ final class StreamTile {
     }
   }
 
-  private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1731,32 +1732,32 @@ final class StreamTile {
     FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
     FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
       FloatVector c5 = FloatVector.fromMemorySegment(S, c, c0 + 4 * cm, O);
       FloatVector c6 = FloatVector.fromMemorySegment(S, c, c0 + 5 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
       c4 = l30.fma(p1, c4);
-      c4 = l31.fma(p2, c4);
-      c4 = l32.fma(p3, c4);
       c5 = l40.fma(p1, c5);
-      c5 = l41.fma(p2, c5);
-      c5 = l42.fma(p3, c5);
       c6 = l50.fma(p1, c6);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
+      c4 = l31.fma(p2, c4);
+      c5 = l41.fma(p2, c5);
       c6 = l51.fma(p2, c6);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
+      c4 = l32.fma(p3, c4);
+      c5 = l42.fma(p3, c5);
       c6 = l52.fma(p3, c6);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1769,20 +1770,20 @@ final class StreamTile {
     }
   }
 
-  private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1790,7 +1791,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1800,19 +1801,19 @@ final class StreamTile {
     FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1821,7 +1822,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1835,24 +1836,24 @@ final class StreamTile {
     FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1862,7 +1863,7 @@ final class StreamTile {
     }
   }
 
-  private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1880,29 +1881,29 @@ final class StreamTile {
     FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
-      c3 = l23.fma(p4, c3);
       c4 = l30.fma(p1, c4);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
+      c3 = l23.fma(p4, c3);
       c4 = l33.fma(p4, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1913,23 +1914,23 @@ final class StreamTile {
     }
   }
 
-  private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
     FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -1937,7 +1938,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1949,22 +1950,22 @@ final class StreamTile {
     FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -1973,7 +1974,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -1990,28 +1991,28 @@ final class StreamTile {
     FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2021,7 +2022,7 @@ final class StreamTile {
     }
   }
 
-  private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2043,34 +2044,34 @@ final class StreamTile {
     FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
     FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
       FloatVector c4 = FloatVector.fromMemorySegment(S, c, c0 + 3 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
       c3 = l20.fma(p1, c3);
-      c3 = l21.fma(p2, c3);
-      c3 = l22.fma(p3, c3);
-      c3 = l23.fma(p4, c3);
-      c3 = l24.fma(p5, c3);
       c4 = l30.fma(p1, c4);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
+      c3 = l21.fma(p2, c3);
       c4 = l31.fma(p2, c4);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
+      c3 = l22.fma(p3, c3);
       c4 = l32.fma(p3, c4);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
+      c3 = l23.fma(p4, c3);
       c4 = l33.fma(p4, c4);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
+      c3 = l24.fma(p5, c3);
       c4 = l34.fma(p5, c4);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2081,7 +2082,7 @@ final class StreamTile {
     }
   }
 
-  private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2089,18 +2090,18 @@ final class StreamTile {
     FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -2108,7 +2109,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2122,25 +2123,25 @@ final class StreamTile {
     FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2149,7 +2150,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2169,32 +2170,32 @@ final class StreamTile {
     FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
-      c2 = l15.fma(p6, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
+      c2 = l15.fma(p6, c2);
       c3 = l25.fma(p6, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2204,7 +2205,7 @@ final class StreamTile {
     }
   }
 
-  private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2213,20 +2214,20 @@ final class StreamTile {
     FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
       c1 = l06.fma(p7, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -2234,7 +2235,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2250,28 +2251,28 @@ final class StreamTile {
     FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
       c2 = l16.fma(p7, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2280,7 +2281,7 @@ final class StreamTile {
     }
   }
 
-  private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2303,36 +2304,36 @@ final class StreamTile {
     FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
     FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
       FloatVector c3 = FloatVector.fromMemorySegment(S, c, c0 + 2 * cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
       c2 = l10.fma(p1, c2);
-      c2 = l11.fma(p2, c2);
-      c2 = l12.fma(p3, c2);
-      c2 = l13.fma(p4, c2);
-      c2 = l14.fma(p5, c2);
-      c2 = l15.fma(p6, c2);
-      c2 = l16.fma(p7, c2);
       c3 = l20.fma(p1, c3);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
+      c2 = l11.fma(p2, c2);
       c3 = l21.fma(p2, c3);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
+      c2 = l12.fma(p3, c2);
       c3 = l22.fma(p3, c3);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
+      c2 = l13.fma(p4, c2);
       c3 = l23.fma(p4, c3);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
+      c2 = l14.fma(p5, c2);
       c3 = l24.fma(p5, c3);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
+      c2 = l15.fma(p6, c2);
       c3 = l25.fma(p6, c3);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
+      c2 = l16.fma(p7, c2);
       c3 = l26.fma(p7, c3);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);
@@ -2342,7 +2343,7 @@ final class StreamTile {
     }
   }
 
-  private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2352,22 +2353,22 @@ final class StreamTile {
     FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
     FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
       c1 = l01.fma(p2, c1);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
       c1 = l02.fma(p3, c1);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
       c1 = l03.fma(p4, c1);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
       c1 = l04.fma(p5, c1);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
       c1 = l05.fma(p6, c1);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
       c1 = l06.fma(p7, c1);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * V, O);
       c1 = l07.fma(p8, c1);
       c1.intoMemorySegment(c, c0, O);
       p0 += pv;
@@ -2375,7 +2376,7 @@ final class StreamTile {
     }
   }
 
-  private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int vectors) {
+  private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
     FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
     FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
@@ -2393,31 +2394,31 @@ final class StreamTile {
     FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
     FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
     for (int v = 0; v < vectors; v++) {
-      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + pk, O);
-      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * pk, O);
-      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * pk, O);
-      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * pk, O);
-      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * pk, O);
-      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * pk, O);
-      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * pk, O);
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
+      FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
       c1 = l00.fma(p1, c1);
-      c1 = l01.fma(p2, c1);
-      c1 = l02.fma(p3, c1);
-      c1 = l03.fma(p4, c1);
-      c1 = l04.fma(p5, c1);
-      c1 = l05.fma(p6, c1);
-      c1 = l06.fma(p7, c1);
-      c1 = l07.fma(p8, c1);
       c2 = l10.fma(p1, c2);
+      FloatVector p2 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
+      c1 = l01.fma(p2, c1);
       c2 = l11.fma(p2, c2);
+      FloatVector p3 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
+      c1 = l02.fma(p3, c1);
       c2 = l12.fma(p3, c2);
+      FloatVector p4 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
+      c1 = l03.fma(p4, c1);
       c2 = l13.fma(p4, c2);
+      FloatVector p5 = FloatVector.fromMemorySegment(S, p, p0 + 4 * V, O);
+      c1 = l04.fma(p5, c1);
       c2 = l14.fma(p5, c2);
+      FloatVector p6 = FloatVector.fromMemorySegment(S, p, p0 + 5 * V, O);
+      c1 = l05.fma(p6, c1);
       c2 = l15.fma(p6, c2);
+      FloatVector p7 = FloatVector.fromMemorySegment(S, p, p0 + 6 * V, O);
+      c1 = l06.fma(p7, c1);
       c2 = l16.fma(p7, c2);
+      FloatVector p8 = FloatVector.fromMemorySegment(S, p, p0 + 7 * V, O);
+      c1 = l07.fma(p8, c1);
       c2 = l17.fma(p8, c2);
       c1.intoMemorySegment(c, c0, O);
       c2.intoMemorySegment(c, c0 + cm, O);

@@ -1,9 +1,13 @@
 package dev.borealis.internal.cpu;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
 
 /** Products of a small dense matrix with the columns of a {@link Block}, and their gradients. */
 final class BlockProducts {
+  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
   private BlockProducts() {}
 
   /**
@@ -99,14 +103,15 @@ final class BlockProducts {
       long dm0,
       long stride,
       ThreadScratch scratch) {
+    MemorySegment packed = scratch.get(ThreadScratch.Slot.PACKED, (long) columns * Block.TOKENS);
+    pack(in, in0, columns, width, packed);
     Dot.run(
         g,
         g0,
         Block.ROW,
-        in,
-        in0,
-        Packed.ROW,
-        Block.ROW,
+        packed,
+        0,
+        columns * Packed.ROW,
         rows,
         columns,
         width,
@@ -116,5 +121,17 @@ final class BlockProducts {
         4,
         true,
         scratch.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_FLOATS));
+  }
+
+  /** Lays a block's rows out as {@link Packed} does. */
+  private static void pack(MemorySegment in, long in0, int rows, int width, MemorySegment out) {
+    long at = 0;
+    for (int i = 0; i < width; i += Species.LANES) {
+      for (int j = 0; j < rows; j++) {
+        FloatVector.fromMemorySegment(Species.F32, in, in0 + j * Block.ROW + i * 4L, ORDER)
+            .intoMemorySegment(out, at, ORDER);
+        at += Packed.ROW;
+      }
+    }
   }
 }

@@ -24,8 +24,8 @@ final class Dot {
    * Computes the product. Offsets and strides are in bytes.
    *
    * @param l left operand, rows {@code lm} apart, elements contiguous
-   * @param r right operand: whole vectors at {@code r0 + j·rj + c·rc}; the tail is the first lanes
-   *     of the vector after the last whole one
+   * @param r right operand, packed: whole vectors at {@code r0 + j·V + c·rc}; the tail is the first
+   *     lanes of the vector after the last whole one
    * @param rows number of m
    * @param columns number of j
    * @param depth number of k
@@ -40,7 +40,6 @@ final class Dot {
       MemorySegment r,
       long r0,
       long rc,
-      long rj,
       int rows,
       int columns,
       int depth,
@@ -58,8 +57,8 @@ final class Dot {
       for (int m = 0; m < rows; m += most) {
         int left = Math.min(most, rows - m);
         long lm0 = l0 + m * lm;
-        long rj0 = r0 + j * rj;
-        DotTile.run(left, right, l, lm0, lm, r, rj0, rc, rj, chunks, t, 0);
+        long rj0 = r0 + (long) j * V;
+        DotTile.run(left, right, l, lm0, lm, r, rj0, rc, chunks, t, 0);
         for (int i = 0; i < left * right; i += Species.LANES) {
           LaneSums.run(t, (long) i * V);
         }
@@ -68,7 +67,7 @@ final class Dot {
           int b = i % right;
           float sum = t.get(F, sumAt(i));
           for (int k = whole; k < depth; k++) {
-            float factor = r.get(F, rj0 + b * rj + chunks * rc + (k - whole) * 4L);
+            float factor = r.get(F, rj0 + (long) b * V + chunks * rc + (k - whole) * 4L);
             sum = Math.fma(l.get(F, lm0 + a * lm + k * 4L), factor, sum);
           }
           long at = d0 + (m + a) * dm + (j + b) * dj;

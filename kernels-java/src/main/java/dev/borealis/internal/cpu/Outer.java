@@ -21,7 +21,8 @@ final class Outer {
    * Computes the product for whole vectors of columns. Offsets and strides are in bytes.
    *
    * @param l left operand, at {@code l0 + m·lm + k·lk}
-   * @param p right operand, vectors at {@code p0 + k·pk + v·pv}
+   * @param p right operand, vectors at {@code p0 + k·pk + v·pv}: packed, which means {@code pk = V},
+   *     or in rows, {@code pv = V}
    * @param c result, vectors at {@code c0 + m·cm + v·V}, V the bytes of a vector
    * @param rows number of m
    * @param vectors number of v
@@ -75,22 +76,16 @@ final class Outer {
         int height = Math.min(Tiles.streamRows((depth + slices - 1) / slices), rows - m);
         for (int slice = 0; slice < slices; slice++) {
           int k = depth * slice / slices;
-          StreamTile.run(
-              height,
-              depth * (slice + 1) / slices - k,
-              l,
-              l0 + m * lm + k * lk,
-              lm,
-              lk,
-              p,
-              p0 + v * pv + k * pk,
-              pk,
-              pv,
-              c,
-              c0 + m * cm + (long) v * V,
-              cm,
-              width,
-              add || k > 0);
+          int deep = depth * (slice + 1) / slices - k;
+          long l1 = l0 + m * lm + k * lk;
+          long p1 = p0 + v * pv + k * pk;
+          long c1 = c0 + m * cm + (long) v * V;
+          boolean adds = add || k > 0;
+          if (pk == V) {
+            StreamTile.run(height, deep, l, l1, lm, lk, p, p1, pv, c, c1, cm, width, adds);
+          } else {
+            RowStreamTile.run(height, deep, l, l1, lm, lk, p, p1, pk, c, c1, cm, width, adds);
+          }
         }
         m += height;
       }

@@ -282,7 +282,6 @@ final class PanamaAdapter implements AdapterKernel {
         m.segment,
         0,
         m.panel,
-        Packed.ROW,
         tokens,
         m.rows,
         m.columns,

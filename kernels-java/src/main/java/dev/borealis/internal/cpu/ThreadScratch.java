@@ -23,6 +23,8 @@ final class ThreadScratch {
     DOT,
     /** Sums of {@link Gemm}. */
     GEMM,
+    /** A block laid out as {@link Packed} does. */
+    PACKED,
     /** A dropout mask. */
     MASK,
     /** Block of Z in inference. */

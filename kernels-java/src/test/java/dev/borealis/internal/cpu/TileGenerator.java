@@ -28,7 +28,7 @@ final class TileGenerator {
   private TileGenerator() {}
 
   /**
-   * Writes both sources.
+   * Writes the sources.
    *
    * @param arguments the generated source root
    */
@@ -44,7 +44,8 @@ final class TileGenerator {
     sources.put("dev/borealis/internal/cpu/OuterTile.java", outer());
     sources.put("dev/borealis/internal/cpu/GemmTile.java", gemm());
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
-    sources.put("dev/borealis/internal/cpu/StreamTile.java", stream());
+    sources.put("dev/borealis/internal/cpu/StreamTile.java", stream(true));
+    sources.put("dev/borealis/internal/cpu/RowStreamTile.java", stream(false));
     sources.put("dev/borealis/internal/cpu/LaneSums.java", laneSums());
     sources.put(ElementwiseGenerator.PATH, ElementwiseGenerator.source());
     return sources;
@@ -176,20 +177,33 @@ final class TileGenerator {
     s.append("  }\n");
   }
 
-  private static String stream() {
+  // Two classes, because a stride that is a constant costs nothing while one in a variable costs an
+  // addition, and a load where registers run out, for every vector read (measured: a quarter).
+  private static String stream(boolean packed) {
     StringBuilder s = new StringBuilder();
     s.append(
-        header(
-            """
-            /**
-             * The products of {@link OuterTile} where the inner dimension is short: {@code C[m][v] (+)= Σ_k L[m,k] ·
-             * P[k][v]} for the m and k of the method's name and any number of v. All of L stays in registers while C
-             * streams by, so that C's vectors cost one load and one store each, and nothing else but the sums. Offsets
-             * and strides as in {@link OuterTile}; the same chains of fused multiply-adds, hence the same bits.
-             */
-            """,
-            "StreamTile"));
-    String args = OUTER_ARGUMENTS + ", int vectors";
+        packed
+            ? header(
+                """
+                /**
+                 * The products of {@link OuterTile} where the inner dimension is short: {@code C[m][v] (+)= Σ_k L[m,k] ·
+                 * P[k][v]} for the m and k of the method's name and any number of v. All of L stays in registers while C
+                 * streams by, so that C's vectors cost one load and one store each, and nothing else but the sums. P is
+                 * packed: its vectors of one v are neighbours, at {@code p0 + v·pv + k·V}. Other offsets and strides as in
+                 * {@link OuterTile}; the same chains of fused multiply-adds, hence the same bits.
+                 */
+                """,
+                "StreamTile")
+            : header(
+                """
+                /**
+                 * {@link StreamTile} for a P that lies in rows: its vectors of one k are neighbours, at {@code p0 + k·pk +
+                 * v·V}. For sums over tokens, whose rows are those of X or dY.
+                 */
+                """,
+                "RowStreamTile"));
+    String stride = packed ? "pv" : "pk";
+    String args = OUTER_ARGUMENTS.replace("long pk, long pv", "long " + stride) + ", int vectors";
     s.append("\n  /** Calls the method for a tile size. */\n");
     s.append("  static void run(int rows, int depth, ").append(args).append(", boolean add) {\n");
     s.append("    switch (rows * 16 + depth + (add ? 128 : 0)) {\n");
@@ -197,8 +211,8 @@ final class TileGenerator {
       for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
         for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
           s.append(
-              "      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, vectors);\n"
-                  .formatted(rows * 16 + depth + add * 128, PREFIX[add], rows, depth));
+              "      case %d -> %s%dx%d(l, l0, lm, lk, p, p0, %s, c, c0, cm, vectors);\n"
+                  .formatted(rows * 16 + depth + add * 128, PREFIX[add], rows, depth, stride));
         }
       }
     }
@@ -206,14 +220,15 @@ final class TileGenerator {
     for (int add = 0; add <= 1; add++) {
       for (int depth = 1; depth <= STREAM_ROWS.length; depth++) {
         for (int rows = 1; rows <= STREAM_ROWS[depth - 1]; rows++) {
-          streamTile(s, rows, depth, args, add == 1);
+          streamTile(s, rows, depth, args, packed, add == 1);
         }
       }
     }
     return s.append("}\n").toString();
   }
 
-  private static void streamTile(StringBuilder s, int rows, int depth, String args, boolean add) {
+  private static void streamTile(
+      StringBuilder s, int rows, int depth, String args, boolean packed, boolean add) {
     s.append(
         "\n  private static void %s%dx%d(%s) {\n"
             .formatted(PREFIX[add ? 1 : 0], rows, depth, args));
@@ -228,11 +243,6 @@ final class TileGenerator {
       s.append("    FloatVector zero = FloatVector.zero(S);\n");
     }
     s.append("    for (int v = 0; v < vectors; v++) {\n");
-    for (int k = 0; k < depth; k++) {
-      s.append(
-          "      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
-              .formatted(k + 1, times(k, "pk")));
-    }
     // All of C's loads before its stores: where rows lie a multiple of 4 KiB apart, a load right
     // behind a store to the row above would wait for it.
     for (int m = 0; m < rows && add; m++) {
@@ -240,21 +250,23 @@ final class TileGenerator {
           "      FloatVector c%d = FloatVector.fromMemorySegment(S, c, c0%s, O);\n"
               .formatted(m + 1, times(m, "cm")));
     }
-    for (int m = 0; m < rows; m++) {
+    for (int k = 0; k < depth; k++) {
       s.append(
-          // From zero, not mul: a product of -0 must become +0, as it does in OuterTile.
-          (add
-                  ? "      c%d = l%d0.fma(p1, c%d);\n"
-                  : "      FloatVector c%d = l%d0.fma(p1, zero);\n")
-              .formatted(m + 1, m, m + 1));
-      for (int k = 1; k < depth; k++) {
-        s.append("      c%d = l%d%d.fma(p%d, c%d);\n".formatted(m + 1, m, k, k + 1, m + 1));
+          "      FloatVector p%d = FloatVector.fromMemorySegment(S, p, p0%s, O);\n"
+              .formatted(k + 1, packed ? plus(k) : times(k, "pk")));
+      for (int m = 0; m < rows; m++) {
+        boolean first = k == 0 && !add;
+        s.append(
+            // From zero, not mul: a product of -0 must become +0, as it does in OuterTile.
+            "      %sc%d = l%d%d.fma(p%d, %s);\n"
+                .formatted(
+                    first ? "FloatVector " : "", m + 1, m, k, k + 1, first ? "zero" : "c" + (m + 1)));
       }
     }
     for (int m = 0; m < rows; m++) {
       s.append("      c%d.intoMemorySegment(c, c0%s, O);\n".formatted(m + 1, times(m, "cm")));
     }
-    s.append("      p0 += pv;\n      c0 += V;\n    }\n  }\n");
+    s.append("      p0 += %s;\n      c0 += V;\n    }\n  }\n".formatted(packed ? "pv" : "V"));
   }
 
   static String times(int factor, String stride) {
@@ -352,21 +364,21 @@ final class TileGenerator {
              * Inner products, left unreduced: {@code T[m·nr + j] = Σ_c L[m][c] ⊙ R[j][c]} for the m and j of the
              * method's name, one vector of partial sums each, stored to a scratch that another method reduces
              * (a reduction in here would cost the accumulators their registers). All offsets and strides are in
-             * bytes: L at {@code l0 + m·lm + c·V}, R at {@code r0 + c·rc + j·rj}. Each partial sum is one chain of
-             * fused multiply-adds in the order of c, whatever the tile.
+             * bytes: L at {@code l0 + m·lm + c·V}, R, which is packed, at {@code r0 + c·rc + j·V}. Each partial sum is
+             * one chain of fused multiply-adds in the order of c, whatever the tile.
              */
             """,
             "DotTile"));
     String args =
-        "MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, long rj,"
-            + " int chunks, MemorySegment t, long t0";
+        "MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks,"
+            + " MemorySegment t, long t0";
     s.append("\n  /** Calls the method for a tile size. */\n");
     s.append("  static void run(int left, int right, ").append(args).append(") {\n");
     s.append("    switch (left * 16 + right) {\n");
     for (int right = 1; right <= DOT_ROWS.length; right++) {
       for (int left = 1; left <= DOT_ROWS[right - 1]; left++) {
         s.append(
-            "      case %d -> t%dx%d(l, l0, lm, r, r0, rc, rj, chunks, t, t0);\n"
+            "      case %d -> t%dx%d(l, l0, lm, r, r0, rc, chunks, t, t0);\n"
                 .formatted(left * 16 + right, left, right));
       }
     }
@@ -426,7 +438,7 @@ final class TileGenerator {
 
   private static String dotRight(int j) {
     return "      FloatVector r%d = FloatVector.fromMemorySegment(S, r, r0%s, O);\n"
-        .formatted(j + 1, times(j, "rj"));
+        .formatted(j + 1, plus(j));
   }
 
   private static String dotStep(int m, int j) {
