@@ -59,6 +59,25 @@ final class Block {
     }
   }
 
+  /** {@code out = factor · in}. */
+  static void scaled(
+      MemorySegment in, long in0, MemorySegment out, long out0, int width, float factor) {
+    for (int i = 0; i < width; i += Species.LANES) {
+      FloatVector.fromMemorySegment(Species.F32, in, in0 + i * 4L, ORDER)
+          .mul(factor)
+          .intoMemorySegment(out, out0 + i * 4L, ORDER);
+    }
+  }
+
+  /** {@code out += in}. */
+  static void add(MemorySegment in, long in0, MemorySegment out, long out0, int width) {
+    for (int i = 0; i < width; i += Species.LANES) {
+      FloatVector.fromMemorySegment(Species.F32, out, out0 + i * 4L, ORDER)
+          .add(FloatVector.fromMemorySegment(Species.F32, in, in0 + i * 4L, ORDER))
+          .intoMemorySegment(out, out0 + i * 4L, ORDER);
+    }
+  }
+
   /** {@code row += summand}. */
   static void shift(MemorySegment b, long row, int width, float summand) {
     for (int i = 0; i < width; i += Species.LANES) {

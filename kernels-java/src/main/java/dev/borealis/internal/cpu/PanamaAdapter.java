@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * An adapter on the CPU. Forward goes through a tile of {@link Block#TOKENS} tokens at a time:
  * down, φ, up, so that Z and U stay in cache while X is read once and Y updated once. Backward has
  * three stages: dU, φ and dZ by stripes of tokens; dB by columns of dY; dA and dX by columns of X.
+ * For small ranks the first stage does everything, block by block, with sums of dA and dB for each
+ * stripe, so that dY, X and dX pass by once, in whole rows; the others add up the stripes.
  *
  * <p>How work is cut depends on shapes alone and every sum has one order, so results have the same
  * bits on any number of threads; a row of Y also doesn't depend on the other rows.
@@ -31,6 +33,13 @@ final class PanamaAdapter implements AdapterKernel {
   private static final int MAX_STRIPES = 16;
   // Stripes each have sums of their own: not more than this many floats in all.
   private static final long MAX_SUM_FLOATS = 1 << 20;
+  // Up to here one stage does everything: the sums of a stripe are small beside its rows.
+  private static final int MAX_FUSED_RANK = 16;
+  private static final long MAX_FUSED_SUM_FLOATS = 1 << 22;
+  // A stripe's sums are cleared and added up once, which costs as much as some tokens.
+  private static final int MIN_FUSED_BLOCKS = 2;
+  // Floats of dY that stay in L2 from dU to dB, beside B and the sums of dB.
+  private static final int FUSED_FLOATS = 80 << 10;
   // A column group's part of dA or dB stays in L2 while all tokens pass by.
   private static final int GROUP_FLOATS = 1 << 16;
   private static final int MIN_GROUP = 64;
@@ -158,8 +167,36 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** {@return into how many stripes the tokens of a backward call are cut; depends on n alone} */
   int stripes(long tokens) {
-    long bySize = MAX_SUM_FLOATS / sumFloats;
-    return Math.clamp(Math.min(bySize, Block.count(tokens)), 1, MAX_STRIPES);
+    long blocks = Block.count(tokens);
+    long most =
+        fused()
+            ? Math.min(
+                blocks / MIN_FUSED_BLOCKS,
+                MAX_FUSED_SUM_FLOATS / (sumFloats + upSumFloats() + downSumFloats()))
+            : Math.min(blocks, MAX_SUM_FLOATS / sumFloats);
+    return Math.clamp(most, 1, MAX_STRIPES);
+  }
+
+  private boolean fused() {
+    return rank <= MAX_FUSED_RANK;
+  }
+
+  /** {@return how many sums of dA and dB are kept} */
+  int columnSums(long tokens) {
+    return fused() ? stripes(tokens) : 1;
+  }
+
+  /** {@return the floats of {@code Σ_n dZ Xd} [r_a], in rows of inStride} */
+  long downSumFloats() {
+    return downRank * inStride;
+  }
+
+  /**
+   * {@return the floats of {@code Σ_n Ud dY} [r] and, below it, {@code Σ_n dY}, in rows of
+   * outStride}
+   */
+  long upSumFloats() {
+    return (rank + 1) * outStride;
   }
 
   // ---------------------------------------------------------------- forward
@@ -434,13 +471,16 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor dY = s.y();
     long blocks = Block.count(dY.rows());
     int stripes = stripes(dY.rows());
-    long sums = stripe * sumFloats * 4;
+    if (fused() && s.gradients != null) {
+      Block.clear(s.dB, stripe * upSumFloats() * 4, Math.toIntExact(upSumFloats()));
+      Block.clear(s.dA, stripe * downSumFloats() * 4, Math.toIntExact(downSumFloats()));
+    }
     for (long block = blocks * stripe / stripes; block < blocks * (stripe + 1) / stripes; block++) {
-      backwardBlock(s, dY, block, sums);
+      backwardBlock(s, dY, block, stripe);
     }
   }
 
-  private void backwardBlock(PanamaScratch s, Tensor dY, long block, long sums) {
+  private void backwardBlock(PanamaScratch s, Tensor dY, long block, int stripe) {
     long row = block * Block.TOKENS;
     int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
     int width = Block.width(tokens);
@@ -448,27 +488,31 @@ final class PanamaAdapter implements AdapterKernel {
     ThreadScratch own = ThreadScratch.current();
     long z0 = block * downRank * Block.ROW;
     long u0 = block * rank * Block.ROW;
-
-    input(own.input, own, dY, row, tokens, 0, outFeatures, null);
-    MemorySegment du = own.get(ThreadScratch.Slot.DU, (long) rank * Block.TOKENS);
-    down(own.input, b, tokens, du, 0, own);
     boolean masked = spec.hiddenDropout() > 0;
+
+    MemorySegment phiOfZ = own.get(ThreadScratch.Slot.U, (long) rank * Block.TOKENS);
+    phi.forward(s.z, z0, phiOfZ, 0, width, own);
+    for (int j = 0; j < rank; j++) {
+      long line = j * Block.ROW;
+      Block.scaled(phiOfZ, line, s.u, u0 + line, width, v.length > 0 ? v[j] : 1);
+    }
+    if (masked) {
+      maskHidden(s.u, u0, row, tokens, options, own);
+    }
+    MemorySegment du = own.get(ThreadScratch.Slot.DU, (long) rank * Block.TOKENS);
+    backwardUp(s, dY, row, tokens, u0, du, stripe, own);
     if (masked) {
       maskHidden(du, 0, row, tokens, options, own);
     }
-    phi.forward(s.z, z0, s.u, u0, width, own);
+    long sums = stripe * sumFloats * 4;
     long dv = sums + phiFloats * 4;
     for (int j = 0; j < rank; j++) {
       long line = j * Block.ROW;
       Block.scale(du, line, width, options.scale());
       if (v.length > 0) {
-        Block.addDot(du, line, s.u, u0 + line, tokens, s.sums, dv + j * 4L);
+        Block.addDot(du, line, phiOfZ, line, tokens, s.sums, dv + j * 4L);
         Block.scale(du, line, width, v[j]);
-        Block.scale(s.u, u0 + line, width, v[j]);
       }
-    }
-    if (masked) {
-      maskHidden(s.u, u0, row, tokens, options, own);
     }
     phi.backward(s.z, z0, du, 0, s.dz, z0, width, s.sums, sums, own);
     if (has(Parameter.A_BIAS)) {
@@ -477,6 +521,52 @@ final class PanamaAdapter implements AdapterKernel {
         Block.addSum(s.dz, z0 + j * Block.ROW, tokens, s.sums, da + j * 4L);
       }
     }
+    if (fused()) {
+      backwardDown(s, block, stripe * downSumFloats(), 0, inFeatures, own);
+    }
+  }
+
+  /** {@code dY B} of a block, and for small ranks the stripe's {@code Σ_n Ud dY}, {@code Σ_n dY}. */
+  private void backwardUp(
+      PanamaScratch s,
+      Tensor dY,
+      long row,
+      int tokens,
+      long u0,
+      MemorySegment du,
+      int stripe,
+      ThreadScratch own) {
+    if (!fused() || s.gradients == null) {
+      input(own.input, own, dY, row, tokens, 0, outFeatures, null);
+      down(own.input, b, tokens, du, 0, own);
+      return;
+    }
+    long sums = stripe * upSumFloats();
+    // In whole vectors of tokens, which is how far down() clears the lanes behind the last one.
+    int few = Math.clamp(FUSED_FLOATS / outFeatures / 16 * 16, 16, Block.TOKENS);
+    for (int i = 0; i < tokens; i += few) {
+      int some = Math.min(few, tokens - i);
+      input(own.input, own, dY, row + i, some, 0, outFeatures, null);
+      down(own.input, b, some, du, i * 4L, own);
+      sumOutputs(s, u0 + i * 4L, own.input, some, sums, 0, outFeatures, own);
+    }
+  }
+
+  /** Adds {@code Σ_n Ud dY} and {@code Σ_n dY} for some tokens and columns to sums of them. */
+  private void sumOutputs(
+      PanamaScratch s,
+      long u0,
+      TileView rows,
+      int tokens,
+      long sums,
+      int column,
+      int columns,
+      ThreadScratch own) {
+    int at = Math.toIntExact(sums + column);
+    Columns.addGradient(s.u, u0, rank, rows, tokens, columns, s.dB, outStride, at, own);
+    if (has(Parameter.B_BIAS)) {
+      Columns.addSums(rows, tokens, columns, s.dB, (rank * outStride + at) * 4);
+    }
   }
 
   /** {@code Σ_n Ud dY} and {@code Σ_n dY} for a group of dY's columns, written to dB, db and dg. */
@@ -484,6 +574,11 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor dY = s.y();
     int column = group * outGroup;
     int columns = Math.min(outGroup, outFeatures - column);
+    if (fused()) {
+      addStripes(s.dB, stripes(dY.rows()), rank + 1, outStride, column, columns);
+      writeOutputGradients(s, column, columns);
+      return;
+    }
     ThreadScratch own = ThreadScratch.current();
     Columns.clear(s.dB, rank + 1, outStride, column, columns);
     int blocks = Block.count(dY.rows());
@@ -491,22 +586,20 @@ final class PanamaAdapter implements AdapterKernel {
       long row = (long) block * Block.TOKENS;
       int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
       input(own.input, own, dY, row, tokens, column, columns, null);
-      Columns.addGradient(
-          s.u,
-          (long) block * rank * Block.ROW,
-          rank,
-          own.input,
-          tokens,
-          columns,
-          s.dB,
-          outStride,
-          column,
-          own);
-      if (has(Parameter.B_BIAS)) {
-        Columns.addSums(own.input, tokens, columns, s.dB, (rank * outStride + column) * 4);
-      }
+      sumOutputs(s, (long) block * rank * Block.ROW, own.input, tokens, 0, column, columns, own);
     }
     writeOutputGradients(s, column, columns);
+  }
+
+  /** Adds the stripes' sums of a group of columns to the first one's, in their order. */
+  private static void addStripes(
+      MemorySegment sums, int stripes, int rows, long stride, int column, int columns) {
+    for (int stripe = 1; stripe < stripes; stripe++) {
+      for (int j = 0; j < rows; j++) {
+        long at = (j * stride + column) * 4;
+        Block.add(sums, at + stripe * rows * stride * 4, sums, at, Block.width(columns));
+      }
+    }
   }
 
   private void writeOutputGradients(PanamaScratch s, int column, int columns) {
@@ -516,54 +609,84 @@ final class PanamaAdapter implements AdapterKernel {
     }
     boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
     float scale = s.options().scale();
-    Tensor dB = gradients.get(Parameter.B);
-    for (int i = column; i < column + columns; i++) {
-      float factor = gain.length == 0 ? scale : scale * gain[i];
-      for (int j = 0; j < rank; j++) {
-        put(dB, i, j, factor * s.dB.get(F, (j * outStride + i) * 4), add);
-      }
+    if (gain.length > 0) {
+      writeGainGradient(s.dB, gradients.get(Parameter.GAIN), column, columns, scale, add);
+    }
+    for (int j = 0; j < rank; j++) {
+      long row = j * outStride * 4;
       if (gain.length > 0) {
-        float dg = 0;
-        for (int j = 0; j < rank; j++) {
-          dg = Math.fma(plainB.get(j, i), s.dB.get(F, (j * outStride + i) * 4), dg);
+        for (int i = column; i < column + columns; i++) {
+          s.dB.set(F, row + i * 4L, gain[i] * s.dB.get(F, row + i * 4L));
         }
-        put(gradients.get(Parameter.GAIN), 0, i, scale * dg, add);
       }
-      if (has(Parameter.B_BIAS)) {
-        put(gradients.get(Parameter.B_BIAS), 0, i, s.dB.get(F, (rank * outStride + i) * 4), add);
-      }
+      Tensor dB = gradients.get(Parameter.B);
+      long to = (column * dB.rowStride() + j) * 4;
+      put(s.dB, row + column * 4L, dB, to, dB.rowStride() * 4, columns, scale, add);
+    }
+    if (has(Parameter.B_BIAS)) {
+      Tensor db = gradients.get(Parameter.B_BIAS);
+      put(s.dB, (rank * outStride + column) * 4, db, column * 4L, 4, columns, 1, add);
     }
   }
 
-  private static void put(Tensor tensor, long row, long column, float value, boolean add) {
-    // Gradients are F32. Not Tensor.set, whose checks and choice of type would cost more than the
-    // sums of a small rank.
-    long at = (row * tensor.rowStride() + column) * 4;
-    MemorySegment segment = tensor.segment();
-    segment.set(F, at, add ? segment.get(F, at) + value : value);
+  /** {@code dg_i = s · Σ_j B[i,j] (Σ_n Ud dY)[j,i]}. */
+  private void writeGainGradient(
+      MemorySegment sums, Tensor dg, int column, int columns, float scale, boolean add) {
+    for (int i = column; i < column + columns; i++) {
+      float sum = 0;
+      for (int j = 0; j < rank; j++) {
+        sum = Math.fma(plainB.get(j, i), sums.get(F, (j * outStride + i) * 4), sum);
+      }
+      float old = add ? dg.segment().get(F, i * 4L) : 0;
+      dg.segment().set(F, i * 4L, old + scale * sum);
+    }
+  }
+
+  /**
+   * Writes or adds scaled sums to a gradient, which is F32. Not by Tensor.set, whose checks and
+   * choice of type would cost more than the sums of a small rank.
+   *
+   * @param to offset in the gradient, in bytes
+   * @param step bytes between two elements there
+   */
+  private static void put(
+      MemorySegment sums,
+      long from,
+      Tensor gradient,
+      long to,
+      long step,
+      int count,
+      float scale,
+      boolean add) {
+    MemorySegment out = gradient.segment();
+    if (add) {
+      for (int i = 0; i < count; i++) {
+        long at = to + i * step;
+        out.set(F, at, out.get(F, at) + scale * sums.get(F, from + i * 4L));
+      }
+    } else {
+      for (int i = 0; i < count; i++) {
+        out.set(F, to + i * step, scale * sums.get(F, from + i * 4L));
+      }
+    }
   }
 
   /** {@code Σ_n dZ Xd} and {@code dX += m_x ⊙ (dZ A)} for a group of X's columns. */
   void backwardInputColumns(PanamaScratch s, int group) {
-    Tensor x = s.x();
     int column = group * inGroup;
     int columns = Math.min(inGroup, inFeatures - column);
-    ThreadScratch own = ThreadScratch.current();
-    if (s.gradients != null) {
-      Columns.clear(s.dA, downRank, inStride, column, columns);
-    }
-    int blocks = Block.count(x.rows());
-    for (int block = 0; block < blocks; block++) {
-      long row = (long) block * Block.TOKENS;
-      int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
-      long dz0 = (long) block * downRank * Block.ROW;
+    long rows = s.x().rows();
+    if (fused()) {
       if (s.gradients != null) {
-        input(own.input, own, x, row, tokens, column, columns, s.options());
-        Columns.addGradient(
-            s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, column, own);
+        addStripes(s.dA, stripes(rows), downRank, inStride, column, columns);
       }
-      if (s.dX != null) {
-        inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);
+    } else {
+      if (s.gradients != null) {
+        Columns.clear(s.dA, downRank, inStride, column, columns);
+      }
+      ThreadScratch own = ThreadScratch.current();
+      for (long block = 0; block < Block.count(rows); block++) {
+        backwardDown(s, block, 0, column, columns, own);
       }
     }
     if (s.gradients != null && staticForm == null) {
@@ -571,12 +694,28 @@ final class PanamaAdapter implements AdapterKernel {
     }
   }
 
+  /** {@code Σ_n dZ Xd}, added to sums of it, and dX, for a block's tokens and some columns. */
+  private void backwardDown(
+      PanamaScratch s, long block, long sums, int column, int columns, ThreadScratch own) {
+    long row = block * Block.TOKENS;
+    int tokens = (int) Math.min(Block.TOKENS, s.x().rows() - row);
+    long dz0 = block * downRank * Block.ROW;
+    if (s.gradients != null) {
+      input(own.input, own, s.x(), row, tokens, column, columns, s.options());
+      int at = Math.toIntExact(sums + column);
+      Columns.addGradient(
+          s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, at, own);
+    }
+    if (s.dX != null) {
+      inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);
+    }
+  }
+
   private void writeDownGradient(PanamaScratch s, Tensor dA, int column, int columns) {
     boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
     for (int j = 0; j < downRank; j++) {
-      for (int i = column; i < column + columns; i++) {
-        put(dA, j, i, s.dA.get(F, (j * inStride + i) * 4), add);
-      }
+      long to = (j * dA.rowStride() + column) * 4;
+      put(s.dA, (j * inStride + column) * 4, dA, to, 4, columns, 1, add);
     }
   }
 
@@ -632,11 +771,10 @@ final class PanamaAdapter implements AdapterKernel {
       }
       if (has(parameter)) {
         Tensor gradient = gradients.get(parameter);
+        int columns = Math.toIntExact(gradient.columns());
         for (long row = 0; row < gradient.rows(); row++) {
-          for (long column = 0; column < gradient.columns(); column++) {
-            put(gradient, row, column, s.sums.get(F, next * 4), add);
-            next++;
-          }
+          put(s.sums, next * 4, gradient, row * gradient.rowStride() * 4, 4, columns, 1, add);
+          next += columns;
         }
       }
     }

@@ -30,10 +30,16 @@ final class PanamaScratch implements AdapterKernel.Scratch {
   /** Sums of gradients of the parameters between A and B, one part a stripe of tokens. */
   final MemorySegment sums;
 
-  /** {@code Σ_n dZ X}, rows of A's columns rounded up to whole vectors. */
+  /**
+   * {@code Σ_n dZ X}, rows of A's columns rounded up to whole vectors; for small ranks one such sum
+   * a stripe.
+   */
   final MemorySegment dA;
 
-  /** {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out]. */
+  /**
+   * {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out]; for small ranks one
+   * such sum a stripe.
+   */
   final MemorySegment dB;
 
   final WorkerPool.Work forwardBlocks;
@@ -57,8 +63,8 @@ final class PanamaScratch implements AdapterKernel.Scratch {
     this.dz = floats(arena, blocks * kernel.downRank * Block.TOKENS);
     boolean training = mode == Mode.TRAINING;
     this.sums = floats(arena, training ? kernel.stripes(maxTokens) * kernel.sumFloats : 0);
-    this.dA = floats(arena, training ? kernel.downRank * kernel.inStride : 0);
-    this.dB = floats(arena, training ? (kernel.rank + 1) * kernel.outStride : 0);
+    this.dA = floats(arena, training ? kernel.columnSums(maxTokens) * kernel.downSumFloats() : 0);
+    this.dB = floats(arena, training ? kernel.columnSums(maxTokens) * kernel.upSumFloats() : 0);
     this.forwardBlocks = block -> kernel.forwardBlock(this, block);
     this.backwardStripes = stripe -> kernel.backwardStripe(this, stripe);
     this.backwardOutputColumns = group -> kernel.backwardOutputColumns(this, group);
