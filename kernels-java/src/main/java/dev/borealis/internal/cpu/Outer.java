@@ -21,8 +21,8 @@ final class Outer {
    * Computes the product for whole vectors of columns. Offsets and strides are in bytes.
    *
    * @param l left operand, at {@code l0 + m·lm + k·lk}
-   * @param p right operand, vectors at {@code p0 + k·pk + v·pv}: packed, which means {@code pk = V},
-   *     or in rows, {@code pv = V}
+   * @param p right operand, vectors at {@code p0 + k·pk + v·pv}: packed, which means {@code pk =
+   *     V}, or in rows, {@code pv = V}
    * @param c result, vectors at {@code c0 + m·cm + v·V}, V the bytes of a vector
    * @param rows number of m
    * @param vectors number of v

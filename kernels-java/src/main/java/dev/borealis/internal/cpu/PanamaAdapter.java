@@ -526,7 +526,9 @@ final class PanamaAdapter implements AdapterKernel {
     }
   }
 
-  /** {@code dY B} of a block, and for small ranks the stripe's {@code Σ_n Ud dY}, {@code Σ_n dY}. */
+  /**
+   * {@code dY B} of a block, and for small ranks the stripe's {@code Σ_n Ud dY}, {@code Σ_n dY}.
+   */
   private void backwardUp(
       PanamaScratch s,
       Tensor dY,
@@ -543,7 +545,7 @@ final class PanamaAdapter implements AdapterKernel {
     }
     long sums = stripe * upSumFloats();
     // In whole vectors of tokens, which is how far down() clears the lanes behind the last one.
-    int few = Math.clamp(FUSED_FLOATS / outFeatures / 16 * 16, 16, Block.TOKENS);
+    int few = Math.clamp(FUSED_FLOATS / outFeatures / 16 * 16L, 16, Block.TOKENS);
     for (int i = 0; i < tokens; i += few) {
       int some = Math.min(few, tokens - i);
       input(own.input, own, dY, row + i, some, 0, outFeatures, null);
@@ -597,7 +599,7 @@ final class PanamaAdapter implements AdapterKernel {
     for (int stripe = 1; stripe < stripes; stripe++) {
       for (int j = 0; j < rows; j++) {
         long at = (j * stride + column) * 4;
-        Block.add(sums, at + stripe * rows * stride * 4, sums, at, Block.width(columns));
+        Block.add(sums, at + rows * stride * stripe * 4, sums, at, Block.width(columns));
       }
     }
   }
@@ -703,8 +705,7 @@ final class PanamaAdapter implements AdapterKernel {
     if (s.gradients != null) {
       input(own.input, own, s.x(), row, tokens, column, columns, s.options());
       int at = Math.toIntExact(sums + column);
-      Columns.addGradient(
-          s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, at, own);
+      Columns.addGradient(s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, at, own);
     }
     if (s.dX != null) {
       inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);

@@ -37,8 +37,8 @@ final class PanamaScratch implements AdapterKernel.Scratch {
   final MemorySegment dA;
 
   /**
-   * {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out]; for small ranks one
-   * such sum a stripe.
+   * {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out]; for small ranks
+   * one such sum a stripe.
    */
   final MemorySegment dB;
 

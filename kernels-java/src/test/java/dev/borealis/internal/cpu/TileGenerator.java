@@ -260,7 +260,12 @@ final class TileGenerator {
             // From zero, not mul: a product of -0 must become +0, as it does in OuterTile.
             "      %sc%d = l%d%d.fma(p%d, %s);\n"
                 .formatted(
-                    first ? "FloatVector " : "", m + 1, m, k, k + 1, first ? "zero" : "c" + (m + 1)));
+                    first ? "FloatVector " : "",
+                    m + 1,
+                    m,
+                    k,
+                    k + 1,
+                    first ? "zero" : "c" + (m + 1)));
       }
     }
     for (int m = 0; m < rows; m++) {
