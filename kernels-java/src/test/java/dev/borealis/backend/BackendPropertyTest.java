@@ -19,6 +19,7 @@ import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import dev.borealis.testing.Backends;
+import dev.borealis.testing.Methods;
 import java.lang.foreign.Arena;
 import java.util.EnumMap;
 import java.util.Map;
@@ -73,21 +74,34 @@ class BackendPropertyTest {
       SplittableRandom random = new SplittableRandom(number);
       AdapterSpec spec = RandomAdapters.spec(random, number);
       int tokens = RandomAdapters.tokens(random, spec);
-      try (Arena arena = arena(random)) {
-        AdapterWeights weights = RandomAdapters.weights(random, spec, arena);
-        AdapterOracle oracle = oracle(weights);
-        String name = "case " + number + ", " + spec;
-        try (Adapter adapter = backend.prepare(weights)) {
-          // A second, shorter call meets what the first has left in the workspace.
-          Workspace training = adapter.workspace(tokens + random.nextInt(3), Mode.TRAINING, arena);
-          Call.random(random, spec, arena, tokens, name + ", first")
-              .train(adapter, oracle, training);
-          Call.random(random, spec, arena, tokens / 2, name + ", second")
-              .train(adapter, oracle, training);
-          Workspace inference = adapter.workspace(tokens, Mode.INFERENCE, arena);
-          Call.random(random, spec, arena, tokens, name + ", inference")
-              .infer(adapter, oracle, inference);
-        }
+      agrees(backend, random, spec, tokens, "case " + number + ", " + spec);
+    }
+  }
+
+  /** More than a panel of ranks and of columns, and more tokens than a gradient takes at once. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void largeRanksAgreeWithTheOracle(Backend backend) {
+    SplittableRandom random = new SplittableRandom(11);
+    for (AdapterSpec spec : Methods.all(83, 277, 67, true)) {
+      agrees(backend, random, spec, 260, spec.toString());
+    }
+  }
+
+  private static void agrees(
+      Backend backend, SplittableRandom random, AdapterSpec spec, int tokens, String name) {
+    try (Arena arena = arena(random)) {
+      AdapterWeights weights = RandomAdapters.weights(random, spec, arena);
+      AdapterOracle oracle = oracle(weights);
+      try (Adapter adapter = backend.prepare(weights)) {
+        // A second, shorter call meets what the first has left in the workspace.
+        Workspace training = adapter.workspace(tokens + random.nextInt(3), Mode.TRAINING, arena);
+        Call.random(random, spec, arena, tokens, name + ", first").train(adapter, oracle, training);
+        Call.random(random, spec, arena, tokens / 2, name + ", second")
+            .train(adapter, oracle, training);
+        Workspace inference = adapter.workspace(tokens, Mode.INFERENCE, arena);
+        Call.random(random, spec, arena, tokens, name + ", inference")
+            .infer(adapter, oracle, inference);
       }
     }
   }

@@ -74,6 +74,8 @@ final class PanamaAdapter implements AdapterKernel {
   private final MemorySegment downBias;
   private final MemorySegment upBias;
   private final float[] gain;
+  // If the rank is large.
+  private final @Nullable WideProducts wide;
   private final @Nullable StaticForm staticForm;
   private final long phiFloats;
   private final int outGroup;
@@ -93,6 +95,10 @@ final class PanamaAdapter implements AdapterKernel {
     this.plainB = has(Parameter.GAIN) ? new Packed(arena, rank, outFeatures) : b;
     this.v = new float[has(Parameter.V) ? rank : 0];
     this.gain = new float[has(Parameter.GAIN) ? outFeatures : 0];
+    this.wide =
+        rank < WideProducts.MIN_RANK
+            ? null
+            : new WideProducts(arena, rank, downRank, inFeatures, outFeatures);
     this.downBias = arena.allocate(has(Parameter.A_BIAS) ? downRank * 4L : 64, 64);
     this.upBias = arena.allocate(has(Parameter.B_BIAS) ? outFeatures * 4L : 64, 64);
     // In the static form the pipeline is LoRA's with σ(A) for A, and φ acts on A around it.
@@ -101,8 +107,8 @@ final class PanamaAdapter implements AdapterKernel {
         spec.staticForm() ? new PointwisePhi(rank, Activation.IDENTITY) : Phi.of(spec, arena);
     this.phiFloats = phiFloats(spec);
     this.sumFloats = phiFloats + rank + downRank;
-    this.outGroup = group(rank, outFeatures);
-    this.inGroup = group(downRank, inFeatures);
+    this.outGroup = wide == null ? group(rank, outFeatures) : WideProducts.GROUP;
+    this.inGroup = wide == null ? group(downRank, inFeatures) : WideProducts.GROUP;
     repack(weights);
   }
 
@@ -143,6 +149,9 @@ final class PanamaAdapter implements AdapterKernel {
     }
     b.packTransposed(
         weights.get(Parameter.B), has(Parameter.GAIN) ? weights.get(Parameter.GAIN) : null);
+    if (wide != null) {
+      wide.pack(a, b);
+    }
     if (has(Parameter.GAIN)) {
       plainB.packTransposed(weights.get(Parameter.B), null);
       for (int i = 0; i < outFeatures; i++) {
@@ -167,7 +176,7 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** {@return into how many stripes the tokens of a backward call are cut; depends on n alone} */
   int stripes(long tokens) {
-    long blocks = Block.count(tokens);
+    long blocks = blocks(tokens);
     long most =
         fused()
             ? Math.min(
@@ -199,6 +208,30 @@ final class PanamaAdapter implements AdapterKernel {
     return (rank + 1) * outStride;
   }
 
+  /** {@return the number of blocks that tokens are cut into} */
+  int blocks(long tokens) {
+    int blocks = Block.count(tokens);
+    // Blocks of a large rank take long: an even number, of nearly the same size, keeps two threads
+    // busy to the end.
+    return wide == null || blocks <= 1 ? blocks : blocks + blocks % 2;
+  }
+
+  private long firstToken(long tokens, long block) {
+    return wide == null ? block * Block.TOKENS : Gemm.first(tokens, block, blocks(tokens));
+  }
+
+  private int tokensOf(long tokens, long block) {
+    return (int) (Math.min(tokens, firstToken(tokens, block + 1)) - firstToken(tokens, block));
+  }
+
+  boolean isWide() {
+    return wide != null;
+  }
+
+  boolean isStatic() {
+    return staticForm != null;
+  }
+
   // ---------------------------------------------------------------- forward
 
   @Override
@@ -207,7 +240,7 @@ final class PanamaAdapter implements AdapterKernel {
     s.begin(x, y, options);
     try {
       boolean parallel = shared(s) && shared(x) && shared(y);
-      pool.run(Block.count(x.rows()), parallel, s.forwardBlocks);
+      pool.run(blocks(x.rows()), parallel, s.forwardBlocks);
     } finally {
       s.end();
     }
@@ -238,8 +271,8 @@ final class PanamaAdapter implements AdapterKernel {
 
   void forwardBlock(PanamaScratch s, int block) {
     Tensor x = s.x();
-    long row = (long) block * Block.TOKENS;
-    int tokens = (int) Math.min(Block.TOKENS, x.rows() - row);
+    long row = firstToken(x.rows(), block);
+    int tokens = tokensOf(x.rows(), block);
     ThreadScratch own = ThreadScratch.current();
     boolean training = s.mode == Mode.TRAINING;
     TileView input = own.input;
@@ -291,7 +324,11 @@ final class PanamaAdapter implements AdapterKernel {
   private MemorySegment hidden(
       TileView input, int tokens, MemorySegment z, long z0, float scale, ThreadScratch own) {
     int width = Block.width(tokens);
-    down(input, a, tokens, z, z0, own);
+    if (wide != null) {
+      wide.down(input, tokens, z, z0, own);
+    } else {
+      down(input, a, tokens, z, z0, own);
+    }
     if (has(Parameter.A_BIAS)) {
       for (int j = 0; j < downRank; j++) {
         Block.shift(z, z0 + j * Block.ROW, width, downBias.get(F, j * 4L));
@@ -350,7 +387,11 @@ final class PanamaAdapter implements AdapterKernel {
 
   private void product(
       MemorySegment u, TileView output, boolean add, int tokens, ThreadScratch own) {
-    Columns.product(u, 0, b, 0, outFeatures, rank, output, tokens, add, own);
+    if (wide != null) {
+      wide.up(u, 0, output, tokens, add, own);
+    } else {
+      Columns.product(u, 0, b, 0, outFeatures, rank, output, tokens, add, own);
+    }
     if (has(Parameter.B_BIAS)) {
       Columns.addToRows(upBias, 0, output, tokens, outFeatures);
     }
@@ -446,7 +487,10 @@ final class PanamaAdapter implements AdapterKernel {
       if (gradients != null) {
         pool.run(groups(outFeatures, outGroup), parallel, s.backwardOutputColumns);
       }
-      pool.run(groups(inFeatures, inGroup), parallel, s.backwardInputColumns);
+      // A large rank has dX from the stripes.
+      if (gradients != null || wide == null) {
+        pool.run(groups(inFeatures, inGroup), parallel, s.backwardInputColumns);
+      }
       if (gradients != null) {
         finishGradients(s, gradients);
       }
@@ -469,7 +513,7 @@ final class PanamaAdapter implements AdapterKernel {
   /** From dY and Z: Ud and dZ of a stripe's blocks, and the sums of what lies between A and B. */
   void backwardStripe(PanamaScratch s, int stripe) {
     Tensor dY = s.y();
-    long blocks = Block.count(dY.rows());
+    long blocks = blocks(dY.rows());
     int stripes = stripes(dY.rows());
     if (fused() && s.gradients != null) {
       Block.clear(s.dB, stripe * upSumFloats() * 4, Math.toIntExact(upSumFloats()));
@@ -481,8 +525,8 @@ final class PanamaAdapter implements AdapterKernel {
   }
 
   private void backwardBlock(PanamaScratch s, Tensor dY, long block, int stripe) {
-    long row = block * Block.TOKENS;
-    int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
+    long row = firstToken(dY.rows(), block);
+    int tokens = tokensOf(dY.rows(), block);
     int width = Block.width(tokens);
     CallOptions options = s.options();
     ThreadScratch own = ThreadScratch.current();
@@ -524,6 +568,15 @@ final class PanamaAdapter implements AdapterKernel {
     if (fused()) {
       backwardDown(s, block, stripe * downSumFloats(), 0, inFeatures, own);
     }
+    if (wide != null) {
+      if (s.gradients != null) {
+        WideProducts.keepRows(s.u, u0, tokens, s.uRows(), (int) row);
+        WideProducts.keepRows(s.dz, z0, tokens, s.dzRows(), (int) row);
+      }
+      if (s.dX != null) {
+        inputGradient(s, s.dX, z0, row, tokens, 0, inFeatures, own);
+      }
+    }
   }
 
   /**
@@ -540,7 +593,11 @@ final class PanamaAdapter implements AdapterKernel {
       ThreadScratch own) {
     if (!fused() || s.gradients == null) {
       input(own.input, own, dY, row, tokens, 0, outFeatures, null);
-      down(own.input, b, tokens, du, 0, own);
+      if (wide != null) {
+        wide.upBack(own.input, tokens, du, 0, own);
+      } else {
+        down(own.input, b, tokens, du, 0, own);
+      }
       return;
     }
     long sums = stripe * upSumFloats();
@@ -582,6 +639,10 @@ final class PanamaAdapter implements AdapterKernel {
       return;
     }
     ThreadScratch own = ThreadScratch.current();
+    if (wide != null) {
+      wideOutputColumns(s, column, columns, own);
+      return;
+    }
     Columns.clear(s.dB, rank + 1, outStride, column, columns);
     int blocks = Block.count(dY.rows());
     for (int block = 0; block < blocks; block++) {
@@ -600,6 +661,61 @@ final class PanamaAdapter implements AdapterKernel {
       for (int j = 0; j < rows; j++) {
         long at = (j * stride + column) * 4;
         Block.add(sums, at + rows * stride * stripe * 4, sums, at, Block.width(columns));
+      }
+    }
+  }
+
+  private void wideOutputColumns(PanamaScratch s, int column, int columns, ThreadScratch own) {
+    AdapterGradients gradients = s.gradients;
+    if (gradients == null) {
+      return;
+    }
+    Tensor dY = s.y();
+    MemorySegment panel = own.get(ThreadScratch.Slot.PANEL, WideProducts.COPY_FLOATS);
+    long sumRow = WideProducts.copiedRow(rank);
+    MemorySegment sums = own.get(ThreadScratch.Slot.PANEL_SUMS, columns * sumRow / 4);
+    Columns.clear(s.dB, 1, outStride, column, columns);
+    int row = 0;
+    // Once at least: the sums over no tokens are zero.
+    do {
+      int tokens = (int) Math.min(WideProducts.TOKENS, dY.rows() - row);
+      input(own.input, own, dY, row, tokens, column, columns, null);
+      WideProducts.copy(own.input, tokens, columns, panel);
+      for (int n = 0; n < columns; n += Panels.WIDTH) {
+        WideProducts.addTokensByRank(
+            panel,
+            WideProducts.panelAt(tokens, n),
+            Math.min(Panels.WIDTH, columns - n),
+            s.uRows(),
+            row,
+            tokens,
+            sums,
+            n * sumRow,
+            row > 0,
+            own);
+      }
+      if (has(Parameter.B_BIAS)) {
+        Columns.addSums(own.input, tokens, columns, s.dB, column * 4L);
+      }
+      row += tokens;
+    } while (row < dY.rows());
+    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    float scale = s.options().scale();
+    Tensor dB = gradients.get(Parameter.B);
+    for (int i = 0; i < columns; i++) {
+      float factor = gain.length == 0 ? scale : scale * gain[column + i];
+      long to = (column + i) * dB.rowStride() * 4;
+      Gemm.put(sums, i * sumRow, 0, factor, dB.segment(), to, 0, 1, rank, add);
+      if (gain.length > 0) {
+        float dg = 0;
+        for (int j = 0; j < rank; j++) {
+          dg = Math.fma(plainB.get(j, column + i), sums.get(F, i * sumRow + j * 4L), dg);
+        }
+        put(gradients.get(Parameter.GAIN), column + i, scale * dg, add);
+      }
+      if (has(Parameter.B_BIAS)) {
+        float db = s.dB.get(F, (column + i) * 4L);
+        put(gradients.get(Parameter.B_BIAS), column + i, db, add);
       }
     }
   }
@@ -639,9 +755,13 @@ final class PanamaAdapter implements AdapterKernel {
       for (int j = 0; j < rank; j++) {
         sum = Math.fma(plainB.get(j, i), sums.get(F, (j * outStride + i) * 4), sum);
       }
-      float old = add ? dg.segment().get(F, i * 4L) : 0;
-      dg.segment().set(F, i * 4L, old + scale * sum);
+      put(dg, i, scale * sum, add);
     }
+  }
+
+  private static void put(Tensor vector, int i, float value, boolean add) {
+    MemorySegment segment = vector.segment();
+    segment.set(F, i * 4L, add ? segment.get(F, i * 4L) + value : value);
   }
 
   /**
@@ -678,6 +798,10 @@ final class PanamaAdapter implements AdapterKernel {
     int column = group * inGroup;
     int columns = Math.min(inGroup, inFeatures - column);
     long rows = s.x().rows();
+    if (wide != null) {
+      wideInputColumns(s, column, columns, ThreadScratch.current());
+      return;
+    }
     if (fused()) {
       if (s.gradients != null) {
         addStripes(s.dA, stripes(rows), downRank, inStride, column, columns);
@@ -712,6 +836,57 @@ final class PanamaAdapter implements AdapterKernel {
     }
   }
 
+  private void wideInputColumns(PanamaScratch s, int column, int columns, ThreadScratch own) {
+    AdapterGradients gradients = s.gradients;
+    if (gradients == null) {
+      return;
+    }
+    Tensor x = s.x();
+    MemorySegment panel = own.get(ThreadScratch.Slot.PANEL, WideProducts.COPY_FLOATS);
+    MemorySegment sums =
+        own.get(ThreadScratch.Slot.PANEL_SUMS, (long) downRank * WideProducts.GROUP);
+    int row = 0;
+    do {
+      int tokens = (int) Math.min(WideProducts.TOKENS, x.rows() - row);
+      input(own.input, own, x, row, tokens, column, columns, s.options());
+      WideProducts.copy(own.input, tokens, columns, panel);
+      for (int n = 0; n < columns; n += Panels.WIDTH) {
+        WideProducts.addRankByTokens(
+            panel,
+            WideProducts.panelAt(tokens, n),
+            Math.min(Panels.WIDTH, columns - n),
+            s.dzRows(),
+            row,
+            tokens,
+            sums,
+            WideProducts.panelAt(downRank, n),
+            row > 0,
+            own);
+      }
+      row += tokens;
+    } while (row < x.rows());
+    Tensor dA = gradients.get(Parameter.A);
+    // The static form's dA is the gradient of σ(A), which goes on.
+    boolean last = staticForm == null;
+    MemorySegment to = last ? dA.segment() : s.dA;
+    long stride = last ? dA.rowStride() * 4 : inStride * 4;
+    boolean add = last && s.gradientOptions.parameters() == Update.ACCUMULATE;
+    for (int n = 0; n < columns; n += Panels.WIDTH) {
+      int width = Math.min(Panels.WIDTH, columns - n);
+      Gemm.put(
+          sums,
+          WideProducts.panelAt(downRank, n),
+          WideProducts.copiedRow(width),
+          1,
+          to,
+          (column + n) * 4L,
+          stride,
+          downRank,
+          width,
+          add);
+    }
+  }
+
   private void writeDownGradient(PanamaScratch s, Tensor dA, int column, int columns) {
     boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
     for (int j = 0; j < downRank; j++) {
@@ -734,11 +909,11 @@ final class PanamaAdapter implements AdapterKernel {
     boolean masked = spec.inputDropout() > 0;
     if (TileView.isDirect(dX) && !masked) {
       output.direct(dX, row, column);
-      Columns.product(s.dz, dz0, a, column, columns, downRank, output, tokens, add, own);
+      inputProduct(s, dz0, column, columns, output, tokens, add, own);
       return;
     }
     output.staged(own.get(ThreadScratch.Slot.OUTPUT, (long) tokens * columns), columns);
-    Columns.product(s.dz, dz0, a, column, columns, downRank, output, tokens, false, own);
+    inputProduct(s, dz0, column, columns, output, tokens, false, own);
     if (masked) {
       output.multiply(maskInput(row, tokens, column, columns, s.options(), own), tokens, columns);
     }
@@ -748,6 +923,23 @@ final class PanamaAdapter implements AdapterKernel {
       output.add(own.input, tokens, columns);
     }
     output.store(dX, row, tokens, column, columns);
+  }
+
+  /** {@code out (+)= dZ A}; a large rank takes all columns at once. */
+  private void inputProduct(
+      PanamaScratch s,
+      long dz0,
+      int column,
+      int columns,
+      TileView out,
+      int tokens,
+      boolean add,
+      ThreadScratch own) {
+    if (wide != null) {
+      wide.downBack(s.dz, dz0, out, tokens, add, own);
+    } else {
+      Columns.product(s.dz, dz0, a, column, columns, downRank, out, tokens, add, own);
+    }
   }
 
   /** Adds up the stripes' sums in their order and writes the gradients of the small parameters. */

@@ -125,8 +125,8 @@ final class PanamaLinear implements LinearKernel {
       int columns = Math.min(GROUP, m.columns - column);
       int block = part % blocks;
       // Blocks of nearly the same size, so that threads get the same.
-      long row = from.rows() * block / blocks;
-      int tokens = (int) (from.rows() * (block + 1) / blocks - row);
+      long row = Gemm.first(from.rows(), block, blocks);
+      int tokens = (int) (Gemm.first(from.rows(), block + 1, blocks) - row);
       ThreadScratch own = ThreadScratch.current();
       TileView input = own.input;
       if (TileView.isDirect(from)) {
@@ -153,7 +153,9 @@ final class PanamaLinear implements LinearKernel {
           m,
           column,
           columns,
-          output,
+          output.segment,
+          output.offset,
+          output.stride,
           tokens,
           add,
           own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS));

@@ -37,10 +37,14 @@ final class PanamaScratch implements AdapterKernel.Scratch {
   final MemorySegment dA;
 
   /**
-   * {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out]; for small ranks
-   * one such sum a stripe.
+   * {@code Σ_n Ud dY}, likewise [r][d_out], and below it {@code Σ_n dY} [d_out], which is all if
+   * the rank is large; for small ranks one such sum a stripe.
    */
   final MemorySegment dB;
+
+  // Rows of Ud and dZ, for the sums over tokens; if the rank is large.
+  private final @Nullable Panels uRows;
+  private final @Nullable Panels dzRows;
 
   final WorkerPool.Work forwardBlocks;
   final WorkerPool.Work backwardStripes;
@@ -57,14 +61,20 @@ final class PanamaScratch implements AdapterKernel.Scratch {
 
   PanamaScratch(PanamaAdapter kernel, int maxTokens, Mode mode, Arena arena) {
     this.mode = mode;
-    long blocks = mode == Mode.TRAINING ? Block.count(maxTokens) : 0;
+    long blocks = mode == Mode.TRAINING ? kernel.blocks(maxTokens) : 0;
     this.z = floats(arena, blocks * kernel.downRank * Block.TOKENS);
     this.u = floats(arena, blocks * kernel.rank * Block.TOKENS);
     this.dz = floats(arena, blocks * kernel.downRank * Block.TOKENS);
     boolean training = mode == Mode.TRAINING;
     this.sums = floats(arena, training ? kernel.stripes(maxTokens) * kernel.sumFloats : 0);
-    this.dA = floats(arena, training ? kernel.columnSums(maxTokens) * kernel.downSumFloats() : 0);
-    this.dB = floats(arena, training ? kernel.columnSums(maxTokens) * kernel.upSumFloats() : 0);
+    boolean wide = kernel.isWide();
+    boolean sumsA = training && (!wide || kernel.isStatic());
+    long stripes = kernel.columnSums(maxTokens);
+    this.dA = floats(arena, sumsA ? stripes * kernel.downSumFloats() : 0);
+    this.dB =
+        floats(arena, !training ? 0 : wide ? kernel.outStride : stripes * kernel.upSumFloats());
+    this.uRows = training && wide ? new Panels(arena, maxTokens, kernel.rank) : null;
+    this.dzRows = training && wide ? new Panels(arena, maxTokens, kernel.downRank) : null;
     this.forwardBlocks = block -> kernel.forwardBlock(this, block);
     this.backwardStripes = stripe -> kernel.backwardStripe(this, stripe);
     this.backwardOutputColumns = group -> kernel.backwardOutputColumns(this, group);
@@ -98,13 +108,21 @@ final class PanamaScratch implements AdapterKernel.Scratch {
     return set(y);
   }
 
+  Panels uRows() {
+    return set(uRows);
+  }
+
+  Panels dzRows() {
+    return set(dzRows);
+  }
+
   CallOptions options() {
     return set(options);
   }
 
   private static <T> T set(@Nullable T value) {
     if (value == null) {
-      throw new AssertionError("no call under way");
+      throw new AssertionError("not there in this call");
     }
     return value;
   }

@@ -25,6 +25,12 @@ final class ThreadScratch {
     GEMM,
     /** A block laid out as {@link Packed} does. */
     PACKED,
+    /** Rows that become a block. */
+    GEMM_ROWS,
+    /** A panel of columns copied together. */
+    PANEL,
+    /** A panel's sums over all tokens. */
+    PANEL_SUMS,
     /** A dropout mask. */
     MASK,
     /** Block of Z in inference. */
