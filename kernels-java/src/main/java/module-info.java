@@ -4,6 +4,8 @@ module dev.borealis.kernels {
   // Transitive, because annotations of its are in our signatures; static, because nobody needs it
   // to run.
   requires static transitive org.jspecify;
+  // A warm-up ends when calls don't allocate any more: bytes a thread has allocated.
+  requires jdk.management;
 
   exports dev.borealis.tensor;
   exports dev.borealis.adapter;

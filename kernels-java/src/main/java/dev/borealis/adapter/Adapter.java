@@ -2,6 +2,7 @@ package dev.borealis.adapter;
 
 import dev.borealis.device.DeviceStream;
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -265,6 +266,29 @@ public final class Adapter implements AutoCloseable {
 
   // An array because iterating over a Set allocates an iterator in every call.
   private static final Parameter[] PARAMETERS = Parameter.values();
+
+  /**
+   * Makes calls on memory of its own, with every number of tokens that has a kernel of its own,
+   * until the JIT has compiled all that calls of this adapter use, and others of the same rank and
+   * nonlinearity. Takes seconds; without it, the first seconds of calls are many times slower.
+   * Backends that nothing has to be compiled for return at once. May run beside calls.
+   *
+   * @param mode inference, or training: then the backward too
+   * @param xType dtype of X in later calls
+   * @param yType dtype of Y, dY and dX in later calls: x's, or F32
+   * @return whether calls are compiled; false if they aren't after a minute, on a machine that is
+   *     too busy
+   * @throws dev.borealis.tensor.DTypeMismatchException if calls can't combine the types
+   * @throws IllegalStateException if the weights changed since they were packed, or the adapter is
+   *     closed
+   */
+  public boolean warmUp(Mode mode, DType xType, DType yType) {
+    requireReady();
+    Objects.requireNonNull(mode, "mode");
+    Objects.requireNonNull(xType, "xType");
+    Objects.requireNonNull(yType, "yType");
+    return !kernel.compiledByUse() || WarmUp.run(this, mode, xType, yType);
+  }
 
   /**
    * Packs the weights again after they have changed. Queued work that changes weights on a device

@@ -79,6 +79,16 @@ public interface AdapterKernel extends AutoCloseable {
       Scratch scratch);
 
   /**
+   * Tells whether calls get faster by being made, because the JIT compiles them; their tensors are
+   * host memory then.
+   *
+   * @return true for kernels that are Java
+   */
+  default boolean compiledByUse() {
+    return false;
+  }
+
+  /**
    * Takes over changed weights. No call may be under way.
    *
    * @param weights of the same specification, on the host or at {@link #location()}

@@ -36,6 +36,7 @@ class KernelsArchitectureTest {
         .resideInAnyPackage(
             "java..",
             "jdk.incubator.vector..",
+            "com.sun.management..",
             "org.jspecify.annotations..",
             "dev.borealis.tensor..",
             "dev.borealis.adapter..",

@@ -979,6 +979,11 @@ final class PanamaAdapter implements AdapterKernel {
   };
 
   @Override
+  public boolean compiledByUse() {
+    return true;
+  }
+
+  @Override
   public void close() {
     arena.close();
   }

@@ -120,6 +120,11 @@ final class ScalarAdapter implements AdapterKernel {
   }
 
   @Override
+  public boolean compiledByUse() {
+    return true;
+  }
+
+  @Override
   public void close() {
     // Nothing but heap memory is held.
   }
