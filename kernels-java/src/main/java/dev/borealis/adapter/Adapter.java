@@ -277,7 +277,7 @@ public final class Adapter implements AutoCloseable {
    * @param xType dtype of X in later calls
    * @param yType dtype of Y, dY and dX in later calls: x's, or F32
    * @return whether calls are compiled; false if they aren't after a minute, on a machine that is
-   *     too busy
+   *     too busy: another call goes on
    * @throws dev.borealis.tensor.DTypeMismatchException if calls can't combine the types
    * @throws IllegalStateException if the weights changed since they were packed, or the adapter is
    *     closed

@@ -13,7 +13,8 @@ import java.lang.foreign.ValueLayout;
  */
 final class TileView {
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
-  private static final ValueLayout.OfShort S = ValueLayout.JAVA_SHORT_UNALIGNED;
+
+  private final Narrow narrow = new Narrow();
 
   /** Memory of the tile. */
   MemorySegment segment = MemorySegment.NULL;
@@ -66,20 +67,10 @@ final class TileView {
     for (int i = 0; i < rows; i++) {
       long source = (row + i) * tensor.rowStride() + column;
       long target = offset + i * stride;
-      switch (tensor.dtype()) {
-        case F32 -> MemorySegment.copy(from, source * 4, segment, target, columns * 4L);
-        case BF16 -> {
-          for (int k = 0; k < columns; k++) {
-            int bits = from.get(S, (source + k) * 2) << 16;
-            segment.set(F, target + k * 4L, Float.intBitsToFloat(bits));
-          }
-        }
-        case F16 -> {
-          for (int k = 0; k < columns; k++) {
-            float value = Float.float16ToFloat(from.get(S, (source + k) * 2));
-            segment.set(F, target + k * 4L, value);
-          }
-        }
+      if (tensor.dtype() == DType.F32) {
+        MemorySegment.copy(from, source * 4, segment, target, columns * 4L);
+      } else {
+        narrow.widen(tensor.dtype(), from, source * 2, segment, target, columns);
       }
     }
   }
@@ -90,20 +81,10 @@ final class TileView {
     for (int i = 0; i < rows; i++) {
       long source = offset + i * stride;
       long target = (row + i) * tensor.rowStride() + column;
-      switch (tensor.dtype()) {
-        case F32 -> MemorySegment.copy(segment, source, to, target * 4, columns * 4L);
-        case BF16 -> {
-          for (int k = 0; k < columns; k++) {
-            float value = segment.get(F, source + k * 4L);
-            to.set(S, (target + k) * 2, DType.floatToBFloat16(value));
-          }
-        }
-        case F16 -> {
-          for (int k = 0; k < columns; k++) {
-            float value = segment.get(F, source + k * 4L);
-            to.set(S, (target + k) * 2, Float.floatToFloat16(value));
-          }
-        }
+      if (tensor.dtype() == DType.F32) {
+        MemorySegment.copy(segment, source, to, target * 4, columns * 4L);
+      } else {
+        narrow.round(segment, source, tensor.dtype(), to, target * 2, columns);
       }
     }
   }

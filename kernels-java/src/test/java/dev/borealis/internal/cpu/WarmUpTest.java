@@ -26,13 +26,20 @@ import org.junit.jupiter.api.Test;
 class WarmUpTest {
   private static final int FEATURES = 101;
 
+  // A busy machine's compiler may need more than one's minute.
+  private static final int MOST_TRIES = 10;
+
   @Test
   void firstCallsAllocateNothing() {
     AdapterSpec spec =
-        AdapterSpec.aurora(FEATURES, FEATURES, 5).inputDropout(0.1).upBias().gain().build();
+        AdapterSpec.nora(FEATURES, FEATURES, 3).inputDropout(0.1).upBias().gain().build();
     try (Arena arena = Arena.ofShared();
         Adapter adapter = adapter("panama", spec, arena)) {
-      assertTrue(adapter.warmUp(Mode.TRAINING, DType.F32, DType.F32));
+      boolean warm = false;
+      for (int tries = 0; tries < MOST_TRIES && !warm; tries++) {
+        warm = adapter.warmUp(Mode.TRAINING, DType.F32, DType.F32);
+      }
+      assertTrue(warm);
       for (int tokens : new int[] {1, 7, 31, 48, 130}) {
         Tensor x = Tensor.allocate(arena, DType.F32, tokens, FEATURES);
         Tensor y = Tensor.allocate(arena, DType.F32, tokens, FEATURES);
