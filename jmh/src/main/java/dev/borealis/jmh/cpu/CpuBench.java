@@ -33,6 +33,7 @@ public final class CpuBench {
       rows.addAll(fork(threads));
     }
     rows.addAll(speedUps(rows));
+    rows.addAll(ColdStart.rows((main, arguments) -> lines(1, main, arguments)));
     System.out.println();
     System.out.println("regime, case, threads, reached, goal, verdict, times (best of many)");
     rows.forEach(System.out::println);
@@ -42,33 +43,41 @@ public final class CpuBench {
   }
 
   private static List<Row> fork(int threads) throws IOException, InterruptedException {
+    List<Row> rows = new ArrayList<>();
+    for (String line : lines(threads, CpuRun.class)) {
+      if (Row.isEncoded(line)) {
+        rows.add(Row.decode(line));
+      }
+    }
+    return rows;
+  }
+
+  /** Runs a class in a process of its own and prints what it says meanwhile. */
+  private static List<String> lines(int threads, Class<?> main, String... arguments)
+      throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(ProcessHandle.current().info().command().orElse("java"));
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
     command.add("-Dborealis.threads=" + threads);
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
-    command.add(CpuRun.class.getName());
+    command.add(main.getName());
+    command.addAll(List.of(arguments));
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    List<Row> rows = new ArrayList<>();
+    List<String> lines = new ArrayList<>();
     try (BufferedReader output =
         new BufferedReader(
             new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
       for (String line = output.readLine(); line != null; line = output.readLine()) {
-        if (Row.isEncoded(line)) {
-          Row row = Row.decode(line);
-          rows.add(row);
-          System.out.println(row);
-        } else {
-          System.out.println(threads + " threads: " + line);
-        }
+        lines.add(line);
+        System.out.println(Row.isEncoded(line) ? Row.decode(line) : threads + " threads: " + line);
       }
     }
     if (process.waitFor() != 0) {
       throw new IllegalStateException(
-          "measuring with " + threads + " threads ended with exit status " + process.exitValue());
+          main.getSimpleName() + " ended with exit status " + process.exitValue());
     }
-    return rows;
+    return lines;
   }
 
   /** Two threads against one, for every call that both processes timed. */

@@ -5,12 +5,15 @@ import dev.borealis.adapter.Linear;
 import dev.borealis.backend.Backend;
 import dev.borealis.jmh.AdapterCase;
 import dev.borealis.jmh.Method;
+import dev.borealis.jmh.peer.Mkl;
+import dev.borealis.jmh.peer.PeerUnavailableException;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Measures every regime with the number of threads that {@code -Dborealis.threads} gives this
@@ -24,9 +27,19 @@ final class CpuRun {
   private final int threads = Integer.getInteger("borealis.threads", 1);
   private final Backend backend = Backend.require("panama");
   private final Team team = new Team(threads);
+  private final @Nullable Mkl mkl = mkl(threads);
   private double peak;
 
   private CpuRun() {}
+
+  private static @Nullable Mkl mkl(int threads) {
+    try {
+      return Mkl.load(threads);
+    } catch (PeerUnavailableException e) {
+      System.out.println("Without MKL: " + e.getMessage());
+      return null;
+    }
+  }
 
   /**
    * Runs.
@@ -171,23 +184,34 @@ final class CpuRun {
     }
   }
 
+  /** Against MKL's sgemm where it is to be had (profile bench), and else against the FMA peak. */
   private void linear(int tokens, int features) {
     try (Arena arena = Arena.ofShared()) {
       Tensor w0 = Tensor.allocate(arena, DType.F32, features, features);
       Tensor x = Tensor.allocate(arena, DType.F32, tokens, features);
       Tensor y = Tensor.allocate(arena, DType.F32, tokens, features);
+      w0.segment().fill((byte) 1);
       x.segment().fill((byte) 1);
+      String what = "linear n=" + tokens + " d=" + features;
+      double arithmetic = 2.0 * tokens * features * features / (peak * threads);
+      Mkl library = mkl;
       try (Linear linear = backend.prepareLinear(w0, null)) {
-        double time = stopwatch.time(() -> linear.forward(x, y))[0];
-        double arithmetic = 2.0 * tokens * features * features / (peak * threads);
-        row(
-            "base layer, of FMA peak",
-            "linear n=" + tokens + " d=" + features,
-            arithmetic / time,
-            0.90,
-            true,
-            time,
-            times("call", time, "arithmetic", arithmetic));
+        Runnable ours = () -> linear.forward(x, y);
+        if (library == null) {
+          double time = stopwatch.time(ours)[0];
+          String detail = times("call", time, "arithmetic", arithmetic);
+          row("base layer, of FMA peak", what, arithmetic / time, 0.90, true, time, detail);
+          return;
+        }
+        MemorySegment in = x.segment();
+        MemorySegment w = w0.segment();
+        MemorySegment out = y.segment();
+        int d = features;
+        double[] time =
+            stopwatch.time(
+                ours, () -> library.sgemm(false, true, tokens, d, d, 1, in, d, w, d, 0, out, d));
+        String detail = times("call", time[0], "MKL", time[1], "arithmetic", arithmetic);
+        row("base layer, over MKL", what, time[1] / time[0], 0.95, true, time[0], detail);
       }
     }
   }
