@@ -256,7 +256,7 @@ public final class Backend {
   }
 
   /**
-   * For AdamW: {@return the step of one tensor, queued in a stream}
+   * {@return the step of one tensor, queued in a stream, for AdamW}
    *
    * @param stream of this backend
    * @param beta1 decay of m

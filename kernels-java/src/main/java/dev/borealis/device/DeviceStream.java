@@ -68,7 +68,7 @@ public final class DeviceStream implements AutoCloseable {
   }
 
   /**
-   * For backends: {@return the implementation}
+   * {@return the implementation, for backends}
    *
    * @throws IllegalStateException if this is closed
    */

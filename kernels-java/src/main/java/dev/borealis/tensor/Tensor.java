@@ -133,8 +133,8 @@ public final class Tensor {
   }
 
   /**
-   * For backends, and for whoever has device memory from elsewhere: {@return a dense view of the
-   * start of a device's memory}
+   * {@return a dense view of the start of a device's memory, for backends, and for whoever has
+   * device memory from elsewhere}
    *
    * @param location the device
    * @param addresses a native segment of device addresses, which nobody reads through; its scope
