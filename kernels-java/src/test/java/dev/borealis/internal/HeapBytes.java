@@ -37,6 +37,24 @@ public final class HeapBytes {
     return read(ALL_THREADS);
   }
 
+  /**
+   * Returns what 20 calls on this thread allocate once they are compiled: the least that any of
+   * many rounds allocates.
+   *
+   * @param call what to measure
+   */
+  public static long afterWarmUp(Runnable call) {
+    long least = Long.MAX_VALUE;
+    for (int round = 0; round < 1000 && least > 0; round++) {
+      long before = ofThisThread();
+      for (int i = 0; i < 20; i++) {
+        call.run();
+      }
+      least = Math.min(least, ofThisThread() - before);
+    }
+    return least;
+  }
+
   private static long read(MethodHandle counter) {
     try {
       return (long) counter.invokeExact();

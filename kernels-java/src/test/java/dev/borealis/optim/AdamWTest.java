@@ -9,7 +9,7 @@ import dev.borealis.adapter.AdapterGradients;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Parameter;
-import dev.borealis.internal.Allocation;
+import dev.borealis.internal.HeapBytes;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -206,7 +206,7 @@ class AdamWTest {
               .add("q", weights, AdapterGradients.allocate(SPEC, arena))
               .add("head", Tensor.of(new float[6], 2, 3), Tensor.of(new float[6], 2, 3), false)
               .build(arena);
-      assertEquals(0, Allocation.bytesAfterWarmUp(() -> adam.step(1e-3)));
+      assertEquals(0, HeapBytes.afterWarmUp(() -> adam.step(1e-3)));
     }
   }
 

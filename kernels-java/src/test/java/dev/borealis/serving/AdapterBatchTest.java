@@ -9,7 +9,7 @@ import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.CallOptions;
 import dev.borealis.adapter.Mode;
 import dev.borealis.backend.Backend;
-import dev.borealis.internal.Allocation;
+import dev.borealis.internal.HeapBytes;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import dev.borealis.testing.Backends;
@@ -253,7 +253,7 @@ class AdapterBatchTest {
   private static void assertNoGarbage(Runnable call) {
     long least = Long.MAX_VALUE;
     for (int round = 0; round < 200 && least > 0; round++) {
-      least = Math.min(least, Allocation.bytesAfterWarmUp(call));
+      least = Math.min(least, HeapBytes.afterWarmUp(call));
     }
     assertEquals(0, least);
   }
