@@ -6,6 +6,8 @@ import java.lang.invoke.MethodType;
 
 /** Counters of the bytes that threads have allocated on the heap. */
 public final class HeapBytes {
+  private static final long LONGEST_WARM_UP_NANOS = 10_000_000_000L;
+
   private static final MethodHandle CURRENT_THREAD = counter("getCurrentThreadAllocatedBytes");
   private static final MethodHandle ALL_THREADS = counter("getTotalThreadAllocatedBytes");
 
@@ -45,7 +47,9 @@ public final class HeapBytes {
    */
   public static long afterWarmUp(Runnable call) {
     long least = Long.MAX_VALUE;
-    for (int round = 0; round < 1000 && least > 0; round++) {
+    // By the clock: other tests' kernels may be ahead in the compiler's queue.
+    long end = System.nanoTime() + LONGEST_WARM_UP_NANOS;
+    while (least > 0 && System.nanoTime() < end) {
       long before = ofThisThread();
       for (int i = 0; i < 20; i++) {
         call.run();
