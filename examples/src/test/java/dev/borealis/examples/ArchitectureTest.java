@@ -23,6 +23,7 @@ class ArchitectureTest {
             "dev.borealis.tensor..",
             "dev.borealis.adapter..",
             "dev.borealis.backend..",
+            "dev.borealis.device..",
             "dev.borealis.io..",
             "dev.borealis.merge..",
             "dev.borealis.optim..",

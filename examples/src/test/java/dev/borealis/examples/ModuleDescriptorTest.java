@@ -65,6 +65,7 @@ class ModuleDescriptorTest {
             "dev.borealis.tensor",
             "dev.borealis.adapter",
             "dev.borealis.backend",
+            "dev.borealis.device",
             "dev.borealis.io",
             "dev.borealis.merge",
             "dev.borealis.optim",
