@@ -31,11 +31,11 @@ public final class BenchMain {
    * Runs benchmarks, then prints each time beside its traffic floor of the same run.
    *
    * @param args {@code quick}, {@code peers} or {@code full} for Borealis beside its peers, {@code
-   *     report} to write the report of the last such run anew; {@code cpu} for every CPU kernel
-   *     against the machine's limits; {@code gpu} for the CUDA kernels against a GPU's and cuBLAS;
-   *     {@code serving} for mixed batches against theirs; {@code first} for a small choice of at
-   *     most two minutes; or JMH's own arguments, of which the first is a pattern for the
-   *     benchmarks' names
+   *     report} to write the report of the last such run anew, with the options of {@link
+   *     dev.borealis.jmh.compare.Plan}; {@code cpu} for every CPU kernel against the machine's
+   *     limits; {@code gpu} for the CUDA kernels against a GPU's and cuBLAS; {@code serving} for
+   *     mixed batches against theirs; {@code first} for a small choice of at most two minutes; or
+   *     JMH's own arguments, of which the first is a pattern for the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -43,8 +43,8 @@ public final class BenchMain {
    */
   public static void main(String[] args)
       throws CommandLineOptionException, RunnerException, IOException, InterruptedException {
-    if (args.length == 1 && CompareBench.MODES.contains(args[0])) {
-      CompareBench.run(args[0]);
+    if (args.length > 0 && CompareBench.MODES.contains(args[0])) {
+      CompareBench.run(args[0], List.of(args).subList(1, args.length));
       return;
     }
     if (args.length == 1 && args[0].equals("cpu")) {

@@ -2,11 +2,11 @@ package dev.borealis.jmh.compare;
 
 import dev.borealis.adapter.Parameter;
 import dev.borealis.jmh.peer.Blas;
-import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +38,7 @@ final class BlasCall implements Contender.Prepared {
   private final MemorySegment dZ;
   private final MemorySegment dA;
   private final MemorySegment dBT;
+  private final @Nullable BlasAdamW optimiser;
 
   private BlasCall(
       Blas blas, @Nullable Elementary elementary, Problem problem, Call call, boolean tokenRows) {
@@ -57,7 +58,7 @@ final class BlasCall implements Contender.Prepared {
         elementary == null
             ? null
             : BlasPhi.of(problem.method(), blas, elementary, problem, stride, arena);
-    a = problem.weights().get(Parameter.A).segment();
+    a = arena.allocate(4L * rank * in, 64);
     bT = arena.allocate(4L * rank * out, 64);
     dA = arena.allocate(4L * rank * in, 64);
     dBT = arena.allocate(4L * rank * out, 64);
@@ -65,15 +66,18 @@ final class BlasCall implements Contender.Prepared {
     dU = arena.allocate(bytes, 64);
     u = phi == null ? z : arena.allocate(bytes, 64);
     dZ = phi == null ? dU : arena.allocate(bytes, 64);
-    Tensor b = problem.weights().get(Parameter.B);
-    for (int o = 0; o < out; o++) {
-      for (int j = 0; j < rank; j++) {
-        bT.setAtIndex(ValueLayout.JAVA_FLOAT, (long) j * out + o, b.get(o, j));
-      }
-    }
+    optimiser = call == Call.STEP ? new BlasAdamW(arena, List.of(a, bT), List.of(dA, dBT)) : null;
+    loadWeights();
     if (call == Call.BACKWARD) {
       hidden(problem.batch(0).x().segment());
     }
+  }
+
+  private void loadWeights() {
+    a.copyFrom(problem.weights().get(Parameter.A).segment());
+    bT.copyFrom(
+        MemorySegment.ofArray(
+            transposed(Problem.floats(problem.weights().get(Parameter.B)), out, rank)));
   }
 
   /** {@return LoRA with a row of Z a token} */
@@ -93,10 +97,14 @@ final class BlasCall implements Contender.Prepared {
   @Override
   public void run(int slot) {
     Problem.Batch batch = problem.batch(slot);
-    if (call == Call.FORWARD) {
+    if (call != Call.BACKWARD) {
       forward(batch.x().segment(), batch.y().segment());
-    } else {
+    }
+    if (call != Call.FORWARD) {
       backward(batch.x().segment(), batch.dY().segment(), batch.dX().segment());
+    }
+    if (optimiser != null) {
+      optimiser.step();
     }
   }
 
@@ -133,8 +141,10 @@ final class BlasCall implements Contender.Prepared {
     if (phi != null) {
       phi.backward(z, dU, dZ);
     }
-    blas.sgemm(tokenRows, false, rank, out, tokens, scale, u, stride, dY, out, 1, dBT, out);
-    blas.sgemm(tokenRows, false, rank, in, tokens, 1, dZ, stride, x, in, 1, dA, in);
+    // A step begins with gradients of 0, which needs no zeroing.
+    float keep = call == Call.STEP ? 0 : 1;
+    blas.sgemm(tokenRows, false, rank, out, tokens, scale, u, stride, dY, out, keep, dBT, out);
+    blas.sgemm(tokenRows, false, rank, in, tokens, 1, dZ, stride, x, in, keep, dA, in);
     blas.sgemm(!tokenRows, false, tokens, in, rank, 1, dZ, stride, a, in, 1, dX, in);
   }
 
@@ -143,6 +153,10 @@ final class BlasCall implements Contender.Prepared {
     problem.resetActivations();
     dA.fill((byte) 0);
     dBT.fill((byte) 0);
+    if (optimiser != null) {
+      loadWeights();
+      optimiser.restart();
+    }
     if (phi != null) {
       phi.gradients().values().forEach(gradient -> gradient.fill((byte) 0));
     }
@@ -153,6 +167,14 @@ final class BlasCall implements Contender.Prepared {
     if (call == Call.FORWARD) {
       return new Outputs(Problem.floats(problem.batch(0).y()), Map.of());
     }
+    if (call == Call.STEP) {
+      return new Outputs(
+          Problem.floats(problem.batch(0).y()),
+          Map.of(
+              Parameter.A, update(a.toArray(ValueLayout.JAVA_FLOAT), Parameter.A),
+              Parameter.B,
+                  update(transposed(bT.toArray(ValueLayout.JAVA_FLOAT), rank, out), Parameter.B)));
+    }
     Map<Parameter, float[]> gradients = new EnumMap<>(Parameter.class);
     gradients.put(Parameter.A, dA.toArray(ValueLayout.JAVA_FLOAT));
     gradients.put(Parameter.B, transposed(dBT.toArray(ValueLayout.JAVA_FLOAT), rank, out));
@@ -161,6 +183,10 @@ final class BlasCall implements Contender.Prepared {
           .forEach((parameter, g) -> gradients.put(parameter, g.toArray(ValueLayout.JAVA_FLOAT)));
     }
     return new Outputs(Problem.floats(problem.batch(0).dX()), gradients);
+  }
+
+  private float[] update(float[] now, Parameter parameter) {
+    return Training.update(now, Problem.floats(problem.weights().get(parameter)));
   }
 
   /** {@return the transpose of a matrix [rows, columns]} */

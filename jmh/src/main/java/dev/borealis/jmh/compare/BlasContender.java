@@ -6,7 +6,7 @@ import dev.borealis.jmh.peer.Mkl;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A BLAS library called from Java, in every form that {@link BlasCall} has. */
+/** A BLAS library called from Java, in every form that {@link BlasCall} has; steps of LoRA only. */
 public final class BlasContender implements Contender {
   private final Blas blas;
   private final List<Elementary> elementary = new ArrayList<>();
@@ -32,10 +32,12 @@ public final class BlasContender implements Contender {
   @Override
   public List<Prepared> prepare(Problem problem, Call call) {
     List<Prepared> forms = new ArrayList<>();
-    if (problem.method() == Method.LORA) {
+    if (call == Call.MERGE) {
+      forms.add(new BlasMerge(blas, problem));
+    } else if (problem.method() == Method.LORA) {
       forms.add(BlasCall.tokenRows(blas, problem, call));
       forms.add(BlasCall.rankRows(blas, null, problem, call));
-    } else {
+    } else if (call != Call.STEP) {
       for (Elementary functions : elementary) {
         forms.add(BlasCall.rankRows(blas, functions, problem, call));
       }

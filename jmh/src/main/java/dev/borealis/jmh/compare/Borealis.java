@@ -2,14 +2,20 @@ package dev.borealis.jmh.compare;
 
 import dev.borealis.adapter.Adapter;
 import dev.borealis.adapter.AdapterGradients;
+import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Mode;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.backend.Backend;
+import dev.borealis.jmh.Method;
+import dev.borealis.merge.Merge;
+import dev.borealis.optim.AdamW;
+import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Ours. */
 public final class Borealis implements Contender {
@@ -34,7 +40,12 @@ public final class Borealis implements Contender {
 
   @Override
   public List<Prepared> prepare(Problem problem, Call call) {
-    return List.of(call == Call.FORWARD ? new Forward(problem) : new Backward(problem));
+    return switch (call) {
+      case FORWARD -> List.of(new Forward(problem));
+      case BACKWARD -> List.of(new Backward(problem));
+      case STEP -> List.of(new Step(problem));
+      case MERGE -> problem.method() == Method.LORA ? List.of(new Delta(problem)) : List.of();
+    };
   }
 
   /** What both calls need. */
@@ -44,9 +55,9 @@ public final class Borealis implements Contender {
     final Adapter adapter;
     final Workspace workspace;
 
-    Base(Problem problem, Mode mode) {
+    Base(Problem problem, AdapterWeights weights, Mode mode) {
       this.problem = problem;
-      this.adapter = backend.prepare(problem.weights());
+      this.adapter = backend.prepare(weights);
       this.workspace = adapter.workspace(problem.tokens(), mode, arena);
     }
 
@@ -64,7 +75,7 @@ public final class Borealis implements Contender {
 
   private final class Forward extends Base {
     Forward(Problem problem) {
-      super(problem, Mode.INFERENCE);
+      super(problem, problem.weights(), Mode.INFERENCE);
     }
 
     @Override
@@ -83,7 +94,7 @@ public final class Borealis implements Contender {
     private final AdapterGradients gradients;
 
     Backward(Problem problem) {
-      super(problem, Mode.TRAINING);
+      super(problem, problem.weights(), Mode.TRAINING);
       gradients = AdapterGradients.allocate(problem.spec(), arena);
       Problem.Batch batch = problem.batch(0);
       adapter.forward(batch.x(), batch.y(), workspace);
@@ -108,6 +119,98 @@ public final class Borealis implements Contender {
         copies.put(parameter, Problem.floats(gradients.get(parameter)));
       }
       return new Outputs(Problem.floats(problem.batch(0).dX()), copies);
+    }
+  }
+
+  private final class Step extends Base {
+    private final AdapterGradients gradients;
+    private AdamW optimiser;
+
+    Step(Problem problem) {
+      super(problem, AdapterWeights.initialise(problem.spec(), 0, Arena.ofAuto()), Mode.TRAINING);
+      gradients = AdapterGradients.allocate(problem.spec(), arena);
+      optimiser = restart();
+    }
+
+    /** Weights as in the problem, moments 0. */
+    private AdamW restart() {
+      for (Parameter parameter : problem.spec().parameters()) {
+        adapter
+            .weights()
+            .get(parameter)
+            .segment()
+            .copyFrom(problem.weights().get(parameter).segment());
+      }
+      adapter.weights().markChanged();
+      adapter.repack();
+      return AdamW.builder()
+          .betas(Training.BETA1, Training.BETA2)
+          .epsilon(Training.EPSILON)
+          .weightDecay(Training.DECAY)
+          .add("adapter", adapter.weights(), gradients, problem.spec().parameters())
+          .build(arena);
+    }
+
+    @Override
+    public void run(int slot) {
+      Problem.Batch batch = problem.batch(slot);
+      gradients.zero();
+      adapter.forward(batch.x(), batch.y(), workspace);
+      adapter.backward(batch.x(), batch.dY(), batch.dX(), gradients, workspace);
+      optimiser.step(Training.RATE);
+      adapter.repack();
+    }
+
+    @Override
+    public void reset() {
+      super.reset();
+      optimiser = restart();
+    }
+
+    @Override
+    public Outputs outputs() {
+      Map<Parameter, float[]> updates = new EnumMap<>(Parameter.class);
+      for (Parameter parameter : problem.spec().parameters()) {
+        updates.put(
+            parameter,
+            Training.update(
+                Problem.floats(adapter.weights().get(parameter)),
+                Problem.floats(problem.weights().get(parameter))));
+      }
+      return new Outputs(Problem.floats(problem.batch(0).y()), updates);
+    }
+  }
+
+  /** Computes in double, and allocates its result, as its users get it. */
+  private static final class Delta implements Prepared {
+    private final Problem problem;
+    private Arena owner = Arena.ofShared();
+    private @Nullable Tensor delta;
+
+    Delta(Problem problem) {
+      this.problem = problem;
+    }
+
+    @Override
+    public void run(int slot) {
+      owner.close();
+      owner = Arena.ofShared();
+      delta = Merge.delta(problem.weights(), owner).weight();
+    }
+
+    @Override
+    public void reset() {
+      delta = null;
+    }
+
+    @Override
+    public Outputs outputs() {
+      return new Outputs(delta == null ? new float[0] : Problem.floats(delta), Map.of());
+    }
+
+    @Override
+    public void close() {
+      owner.close();
     }
   }
 }

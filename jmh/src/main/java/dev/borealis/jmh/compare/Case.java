@@ -14,17 +14,30 @@ import java.util.Locale;
  * @param threads of every contender
  */
 public record Case(Layer layer, Method method, Call call, int rank, int tokens, int threads) {
-  /** {@return arithmetic of the two or four projections; what φ adds is left out} */
+  /** {@return arithmetic of the projections, or of the merge; what φ and AdamW add is left out} */
   public double flops() {
     double macs = (double) tokens * rank * (layer.inFeatures() + layer.outFeatures());
-    return (call == Call.FORWARD ? 2 : 4) * macs;
+    return switch (call) {
+      case FORWARD -> 2 * macs;
+      case BACKWARD -> 4 * macs;
+      case STEP -> 6 * macs;
+      case MERGE -> 2.0 * rank * layer.weights();
+    };
   }
 
-  /** {@return the least traffic of activations in bytes: reads, and updates counted twice} */
+  /**
+   * {@return the least traffic of activations, or of the merged weights, in bytes: reads, and
+   * updates counted twice}
+   */
   public double bytes() {
     double in = 4.0 * tokens * layer.inFeatures();
     double out = 4.0 * tokens * layer.outFeatures();
-    return call == Call.FORWARD ? in + 2 * out : out + 3 * in;
+    return switch (call) {
+      case FORWARD -> in + 2 * out;
+      case BACKWARD -> out + 3 * in;
+      case STEP -> in + 2 * out + out + 3 * in;
+      case MERGE -> 2 * 4.0 * layer.weights();
+    };
   }
 
   /** {@return the name in reports and RATIO lines, without spaces} */

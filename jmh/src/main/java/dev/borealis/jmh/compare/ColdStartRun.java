@@ -9,7 +9,7 @@ import java.util.List;
 
 /** Measures the {@link ColdStart} of one contender, in a process of its own. */
 final class ColdStartRun {
-  private static final double SECONDS = 6;
+  private static final double SECONDS = 5;
   private static final double STEADY = 1.5;
   private static final long WINDOW_NANOS = 10_000_000;
   private static final Layer LAYER = new Layer(List.of(), 768, 768);

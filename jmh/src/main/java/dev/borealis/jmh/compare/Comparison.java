@@ -6,13 +6,13 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.openjdk.jmh.runner.RunnerException;
 
 /**
  * Runs {@link CompareRun} for each number of threads. A peer that takes its process down costs the
@@ -21,32 +21,36 @@ import java.util.Map;
 public final class Comparison {
   private static final Gson GSON = new Gson();
 
-  private final Choice choice;
-  private final Path shapes;
+  /** Kept for the cold starts of all contenders. */
+  private static final double COLD_STARTS = 50;
+
+  private final Plan plan;
   private final List<Case> cases;
   private final List<Result> results = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
   private final long start = System.nanoTime();
 
-  private Comparison(Choice choice, Path shapes) throws IOException {
-    this.choice = choice;
-    this.shapes = shapes;
-    this.cases = choice.cases(Layer.read(shapes));
+  private Comparison(Plan plan) throws IOException {
+    this.plan = plan;
+    this.cases = plan.cases(Layer.read(plan.shapes()));
+    if (cases.isEmpty()) {
+      throw new IllegalArgumentException("no case has a name like " + plan.only());
+    }
   }
 
   /**
    * Measures, printing a line a case.
    *
-   * @param choice which cases
-   * @param shapes folder of the shapes files
+   * @param plan what to do
    * @return the results
    * @throws IOException if a process can't be started or a file not be read
    * @throws InterruptedException if interrupted while waiting
    */
-  public static Run run(Choice choice, Path shapes) throws IOException, InterruptedException {
+  public static Run run(Plan plan) throws IOException, InterruptedException {
     String date = Instant.now().truncatedTo(ChronoUnit.MINUTES).toString();
     String commit = Machine.commit();
-    Comparison comparison = new Comparison(choice, shapes);
+    Comparison comparison = new Comparison(plan);
+    List<Limit> limits = comparison.limits();
     int processors = Runtime.getRuntime().availableProcessors();
     for (int threads : comparison.cases.stream().mapToInt(Case::threads).distinct().toArray()) {
       if (threads <= processors) {
@@ -56,15 +60,36 @@ public final class Comparison {
       }
     }
     return new Run(
-        choice.name().toLowerCase(Locale.ROOT),
+        plan.choice().name().toLowerCase(Locale.ROOT),
         Machine.processor(),
         Machine.jdk(),
         Machine.system(),
         commit,
         date,
+        limits,
         comparison.results,
-        choice == Choice.QUICK ? List.of() : comparison.coldStarts(),
+        plan.choice() == Choice.QUICK ? List.of() : comparison.coldStarts(),
         comparison.notes);
+  }
+
+  private List<Limit> limits() {
+    try {
+      List<Limit> limits =
+          plan.choice() == Choice.QUICK
+              ? Bandwidth.measure(Bandwidth.Pattern.FORWARD)
+              : Bandwidth.measure(Bandwidth.Pattern.values());
+      limits.forEach(limit ->
+          System.out.printf(
+              Locale.ROOT,
+              "%s, %s: %.0f GB/s%n",
+              limit.level().title(),
+              limit.pattern().title(),
+              limit.rate()));
+      return limits;
+    } catch (RunnerException e) {
+      note("The traffic floors by level are missing: " + e.getMessage());
+      return List.of();
+    }
   }
 
   private void note(String note) {
@@ -89,8 +114,9 @@ public final class Comparison {
         start(
             threads,
             CompareRun.class,
-            shapes.toString(),
-            choice.name(),
+            plan.shapes().toString(),
+            plan.choice().name(),
+            plan.only().pattern(),
             Integer.toString(threads),
             Integer.toString(first),
             Double.toString(secondsFor(own.size() - first)));
@@ -107,6 +133,8 @@ public final class Comparison {
           results.add(result);
           done = begun;
           System.out.println(progress() + " " + Lines.of(result));
+        } else if (line.equals(CompareRun.END)) {
+          done = own.size() - 1;
         } else if (line.startsWith(CompareRun.NOTE)) {
           note(line.substring(CompareRun.NOTE.length()));
         } else {
@@ -127,8 +155,9 @@ public final class Comparison {
 
   private double secondsFor(int casesOfProcess) {
     int left = cases.size() - results.size();
-    double seconds = choice.seconds() - (System.nanoTime() - start) / 1e9;
-    return choice.seconds() == 0 ? 0 : Math.max(1, seconds * casesOfProcess / left);
+    double reserve = plan.choice() == Choice.QUICK ? 0 : COLD_STARTS;
+    double seconds = plan.seconds() - reserve - (System.nanoTime() - start) / 1e9;
+    return plan.seconds() == 0 ? 0 : Math.max(1, seconds * casesOfProcess / left);
   }
 
   private List<ColdStart> coldStarts() throws IOException, InterruptedException {
@@ -177,9 +206,9 @@ public final class Comparison {
     double elapsed = (System.nanoTime() - start) / 1e9;
     int done = results.size();
     double left =
-        choice.seconds() == 0
+        plan.seconds() == 0
             ? elapsed / done * (cases.size() - done)
-            : Math.max(0, choice.seconds() - elapsed);
+            : Math.max(0, plan.seconds() - elapsed);
     return String.format(
         Locale.ROOT, "[%d/%d, %d:%02d left]", done, cases.size(), (int) left / 60, (int) left % 60);
   }

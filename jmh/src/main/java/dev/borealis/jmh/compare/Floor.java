@@ -19,6 +19,7 @@ final class Floor {
   private final int threads;
   private final Team team;
   private final MemorySegment weights;
+  private final MemorySegment merged;
 
   Floor(Problem problem, Call call, int threads, Team team, Arena arena) {
     this.problem = problem;
@@ -29,6 +30,7 @@ final class Floor {
         problem.weights().get(Parameter.A).segment().byteSize()
             + problem.weights().get(Parameter.B).segment().byteSize();
     weights = arena.allocate(roundUp(bytes), 64);
+    merged = call == Call.MERGE ? arena.allocate(roundUp(4 * layerWeights(problem)), 64) : weights;
   }
 
   /** Runs with the activations of a slot. */
@@ -42,15 +44,39 @@ final class Floor {
   }
 
   private void part(Problem.Batch batch, int part) {
+    switch (call) {
+      case FORWARD -> forward(batch, part);
+      case BACKWARD -> backward(batch, part);
+      case STEP -> {
+        forward(batch, part);
+        backward(batch, part);
+        for (int moment = 0; moment < 2; moment++) {
+          Limits.update(share(weights, part));
+        }
+      }
+      case MERGE -> {
+        Limits.read(share(weights, part));
+        Limits.update(share(merged, part));
+      }
+    }
+  }
+
+  private void forward(Problem.Batch batch, int part) {
     Limits.read(share(weights, part));
     Limits.read(share(batch.x().segment(), part));
-    if (call == Call.FORWARD) {
-      Limits.update(share(batch.y().segment(), part));
-    } else {
-      Limits.read(share(batch.dY().segment(), part));
-      Limits.update(share(batch.dX().segment(), part));
-      Limits.update(share(weights, part));
-    }
+    Limits.update(share(batch.y().segment(), part));
+  }
+
+  private void backward(Problem.Batch batch, int part) {
+    Limits.read(share(weights, part));
+    Limits.read(share(batch.x().segment(), part));
+    Limits.read(share(batch.dY().segment(), part));
+    Limits.update(share(batch.dX().segment(), part));
+    Limits.update(share(weights, part));
+  }
+
+  private static long layerWeights(Problem problem) {
+    return (long) problem.spec().inFeatures() * problem.spec().outFeatures();
   }
 
   /** A thread's share of memory, in whole grains; what is left over at the end is left out. */

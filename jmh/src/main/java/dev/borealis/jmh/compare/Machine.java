@@ -9,7 +9,7 @@ import java.util.List;
 
 /** What a report says of where it was made. */
 final class Machine {
-  private static final long CACHE_UNLESS_KNOWN = 32L << 20;
+  private static final long[] CACHES_UNLESS_KNOWN = {32L << 10, 1L << 20, 32L << 20};
 
   private Machine() {}
 
@@ -29,14 +29,24 @@ final class Machine {
     return name + ", " + Runtime.getRuntime().availableProcessors() + " processors";
   }
 
-  /** {@return bytes of the last-level cache, 32 MiB where the system doesn't tell} */
+  /** {@return bytes of the last-level cache} */
   static long lastLevelCache() {
+    return cache(3);
+  }
+
+  /**
+   * {@return bytes of a cache for data; where the system doesn't tell, a usual size}
+   *
+   * @param level 1 to 3
+   */
+  static long cache(int level) {
+    // index0 is L1's data cache, index1 that for instructions.
+    Path size =
+        Path.of("/sys/devices/system/cpu/cpu0/cache/index" + (level == 1 ? 0 : level) + "/size");
     try {
-      String size =
-          Files.readString(Path.of("/sys/devices/system/cpu/cpu0/cache/index3/size")).strip();
-      return Long.parseLong(size.replace("K", "")) << 10;
+      return Long.parseLong(Files.readString(size).strip().replace("K", "")) << 10;
     } catch (IOException | NumberFormatException e) {
-      return CACHE_UNLESS_KNOWN;
+      return CACHES_UNLESS_KNOWN[level - 1];
     }
   }
 

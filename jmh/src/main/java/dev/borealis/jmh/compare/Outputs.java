@@ -6,8 +6,9 @@ import java.util.Map;
 /**
  * Results of a call, dense and row-major.
  *
- * @param activations Y after forward, dX after backward
- * @param gradients of all parameters after backward, else empty
+ * @param activations Y after forward and after a training step, dX after backward, ΔW after a merge
+ * @param gradients of all parameters after backward, what was added to them after a training step,
+ *     else empty
  */
 @SuppressWarnings("ArrayRecordComponent") // copies that only their reader holds
 public record Outputs(float[] activations, Map<Parameter, float[]> gradients) {

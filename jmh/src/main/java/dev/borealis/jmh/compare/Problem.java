@@ -22,6 +22,9 @@ public final class Problem implements AutoCloseable {
   /** Period of the random numbers that activations are filled with; odd, so that rows differ. */
   private static final int PATTERN = 1_000_003;
 
+  private static final MemorySegment SMALL = pattern(1, 0.02f);
+  private static final MemorySegment ACTIVATIONS = pattern(2, 1);
+
   /**
    * Activations of a call.
    *
@@ -52,11 +55,10 @@ public final class Problem implements AutoCloseable {
     this.method = method;
     this.tokens = tokens;
     AdapterSpec spec = method.spec(layer.inFeatures(), layer.outFeatures(), rank);
-    SplittableRandom random = new SplittableRandom(42);
     weights = AdapterWeights.initialise(spec, 42, arena);
     // Papers start with B = 0; numbers as after some training keep every path busy.
-    fill(weights.get(Parameter.B), pattern(random, 0.02f));
-    MemorySegment pattern = pattern(random, 1);
+    fill(weights.get(Parameter.B), SMALL);
+    MemorySegment pattern = ACTIVATIONS;
     for (int slot = 0; slot < slots; slot++) {
       Batch batch =
           new Batch(
@@ -76,7 +78,8 @@ public final class Problem implements AutoCloseable {
     return Tensor.allocate(arena, DType.F32, tokens, columns);
   }
 
-  private static MemorySegment pattern(SplittableRandom random, float bound) {
+  private static MemorySegment pattern(long seed, float bound) {
+    SplittableRandom random = new SplittableRandom(seed);
     float[] values = new float[PATTERN];
     for (int i = 0; i < PATTERN; i++) {
       values[i] = (float) random.nextDouble(-bound, bound);

@@ -51,6 +51,13 @@ public record Result(Case measured, List<Timing> timings, List<String> notes) {
     return Math.max(best(FLOOR), best(PEAK)) / best(name);
   }
 
+  /** {@return bytes that Borealis allocated a call though it should allocate nothing} */
+  public double allocated() {
+    return measured.call().garbageFree()
+        ? timing(Borealis.NAME).map(Timing::bytesPerCall).orElse(0.0)
+        : 0;
+  }
+
   /**
    * {@return nanoseconds in the best round; NaN if not measured}
    *

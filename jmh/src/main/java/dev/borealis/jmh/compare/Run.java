@@ -11,6 +11,7 @@ import java.util.List;
  * @param system it ran on
  * @param commit of the repository
  * @param date when it began, ISO 8601
+ * @param limits traffic floors by pattern and level of the memory hierarchy
  * @param results of all cases
  * @param coldStarts of all contenders; empty if not measured
  * @param notes about the run: what is missing, what went wrong
@@ -22,6 +23,7 @@ public record Run(
     String system,
     String commit,
     String date,
+    List<Limit> limits,
     List<Result> results,
     List<ColdStart> coldStarts,
     List<String> notes) {}

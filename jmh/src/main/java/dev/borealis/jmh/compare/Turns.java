@@ -12,7 +12,7 @@ import java.util.function.IntConsumer;
  * others use too a ratio of such times means little.
  */
 final class Turns {
-  private static final long WINDOW_NANOS = 25_000_000;
+  private static final long WINDOW_NANOS = 15_000_000;
   private static final double BATCH_NANOS = 2_000_000;
   private static final int MIN_ROUNDS = 3;
   private static final int MAX_ROUNDS = 200;

@@ -1,10 +1,12 @@
 package dev.borealis.jmh.report;
 
 import dev.borealis.jmh.Method;
+import dev.borealis.jmh.compare.Bandwidth;
 import dev.borealis.jmh.compare.Borealis;
 import dev.borealis.jmh.compare.Call;
 import dev.borealis.jmh.compare.Case;
 import dev.borealis.jmh.compare.ColdStart;
+import dev.borealis.jmh.compare.Limit;
 import dev.borealis.jmh.compare.Result;
 import dev.borealis.jmh.compare.Run;
 import java.awt.Color;
@@ -16,7 +18,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -24,6 +25,7 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
@@ -58,6 +60,9 @@ final class Charts {
     new Color(0x5C5C5C)
   };
 
+  /** What most charts are about. */
+  private static final List<Call> CALLS = List.of(Call.FORWARD, Call.BACKWARD);
+
   private final Run run;
   private final Path folder;
   private final Map<String, String> drawn = new LinkedHashMap<>();
@@ -80,8 +85,8 @@ final class Charts {
   static Map<String, String> draw(Run run, Path folder) throws IOException {
     Files.createDirectories(folder);
     Charts charts = new Charts(run, folder);
-    for (Call call : Call.values()) {
-      String name = call.name().toLowerCase(Locale.ROOT);
+    for (Call call : CALLS) {
+      String name = call.title();
       charts.bars(
           "speedup-" + name,
           "Time of a peer over that of Borealis, " + name + ", r ≤ 16, one thread",
@@ -104,8 +109,18 @@ final class Charts {
           Comparator.comparing(c -> c.layer().weights()),
           c -> c.layer().size());
     }
+    charts.bars(
+        "speedup-training-step",
+        "Time of a peer over that of Borealis, training step, r = 8, n = 512, one thread",
+        "geometric mean over layers",
+        select(
+            run,
+            c -> c.call() == Call.STEP && c.rank() == 8 && c.tokens() == 512 && c.threads() == 1),
+        Comparator.comparing(Case::method),
+        c -> c.method().title());
+    charts.limits();
     charts.roofline();
-    for (Call call : Call.values()) {
+    for (Call call : CALLS) {
       charts.heatMap(call);
     }
     charts.tokens();
@@ -162,12 +177,12 @@ final class Charts {
             .width(WIDTH)
             .height(HEIGHT)
             .title(title)
-            .yAxisTitle("times as long as Borealis (log)")
+            .yAxisTitle("times as long as Borealis (log); 1: as fast")
             .xAxisTitle(axis)
             .build();
     style(chart.getStyler());
     chart.getStyler().setYAxisLogarithmic(true).setYAxisMin(0.1);
-    chart.getStyler().setLabelsVisible(true);
+    chart.getStyler().setLabelsVisible(groups.size() <= MANY_CATEGORIES);
     chart.getStyler().setDecimalPattern("#.#");
     if (groups.size() > MANY_CATEGORIES) {
       chart.getStyler().setXAxisLabelRotation(30);
@@ -201,7 +216,8 @@ final class Charts {
 
   /** Every kernel at its flops a byte, below the peak and the slope of memory. */
   private void roofline() throws IOException {
-    List<Result> results = select(run, c -> c.threads() == 1 && c.tokens() >= 16);
+    List<Result> results =
+        select(run, c -> c.threads() == 1 && c.tokens() >= 16 && c.call() != Call.MERGE);
     if (results.isEmpty()) {
       return;
     }
@@ -218,38 +234,28 @@ final class Charts {
     chart.getStyler().setXAxisLogarithmic(true).setYAxisLogarithmic(true);
     chart.getStyler().setDefaultSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
     chart.getStyler().setMarkerSize(7);
-    double peak = peak(results);
-    double memory =
-        results.stream()
-            .filter(r -> r.measured().tokens() >= 512)
-            .mapToDouble(r -> r.measured().bytes() / r.best(Result.FLOOR))
-            .sorted()
-            .skip(results.size() / 4)
-            .findFirst()
-            .orElse(Double.NaN);
+    double peak = Statistics.peak(results);
     scatter(chart, results, Borealis.NAME, Call.FORWARD);
     scatter(chart, results, Borealis.NAME, Call.BACKWARD);
+    scatter(chart, results, Borealis.NAME, Call.STEP);
     scatter(chart, results, "MKL", Call.FORWARD);
     scatter(chart, results, "MKL", Call.BACKWARD);
     double least = results.stream().mapToDouble(Charts::intensity).min().orElseThrow();
     double most = results.stream().mapToDouble(Charts::intensity).max().orElseThrow();
     line(chart, "FMA peak", new double[] {least, most}, new double[] {peak, peak});
-    if (!Double.isNaN(memory)) {
-      double knee = Math.min(most, peak / memory);
-      line(
-          chart,
-          "traffic floor, median of n ≥ 512",
-          new double[] {least, knee},
-          new double[] {least * memory, knee * memory});
+    for (Limit limit : run.limits()) {
+      boolean shown =
+          limit.level() == Bandwidth.Level.MEMORY || limit.level() == Bandwidth.Level.L2;
+      if (limit.pattern() == Bandwidth.Pattern.FORWARD && shown) {
+        double knee = Math.min(most, peak / limit.rate());
+        line(
+            chart,
+            limit.level().title(),
+            new double[] {least, knee},
+            new double[] {least * limit.rate(), knee * limit.rate()});
+      }
     }
     save(chart, "roofline", title);
-  }
-
-  private static double peak(List<Result> results) {
-    return results.stream()
-        .mapToDouble(r -> r.measured().flops() / r.best(Result.PEAK))
-        .max()
-        .orElse(Double.NaN);
   }
 
   private static double intensity(Result result) {
@@ -264,10 +270,15 @@ final class Charts {
     if (!results.isEmpty()) {
       XYSeries series =
           chart.addSeries(
-              name + " " + call.name().toLowerCase(Locale.ROOT),
+              name + (call == Call.STEP ? " step" : " " + call.title()),
               results.stream().mapToDouble(Charts::intensity).toArray(),
               results.stream().mapToDouble(r -> r.measured().flops() / r.best(name)).toArray());
-      series.setMarker(call == Call.FORWARD ? SeriesMarkers.CIRCLE : SeriesMarkers.DIAMOND);
+      series.setMarker(
+          switch (call) {
+            case FORWARD -> SeriesMarkers.CIRCLE;
+            case BACKWARD -> SeriesMarkers.DIAMOND;
+            case STEP, MERGE -> SeriesMarkers.SQUARE;
+          });
       series.setMarkerColor(COLOURS[name.equals(Borealis.NAME) ? 0 : 1]);
     }
   }
@@ -278,6 +289,32 @@ final class Charts {
     series.setMarker(SeriesMarkers.NONE);
     series.setLineStyle(SeriesLines.SOLID);
     series.setLineColor(COLOURS[COLOURS.length - 1]);
+  }
+
+  private void limits() throws IOException {
+    if (run.limits().isEmpty()) {
+      return;
+    }
+    String title = "Traffic floors: plain loops, one thread, by where the data is";
+    CategoryChart chart =
+        new CategoryChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title(title)
+            .yAxisTitle("GB/s, an update counts twice")
+            .build();
+    style(chart.getStyler());
+    chart.getStyler().setLabelsVisible(true);
+    chart.getStyler().setDecimalPattern("#");
+    Map<String, Map<String, Double>> series = new LinkedHashMap<>();
+    for (Limit limit : run.limits()) {
+      series
+          .computeIfAbsent(limit.pattern().title(), k -> new LinkedHashMap<>())
+          .put(limit.level().title(), limit.rate());
+    }
+    series.forEach((pattern, rates) ->
+        chart.addSeries(pattern, new ArrayList<>(rates.keySet()), new ArrayList<>(rates.values())));
+    save(chart, "limits", title);
   }
 
   private void heatMap(Call call) throws IOException {
@@ -308,7 +345,7 @@ final class Charts {
     }
     String title =
         "Efficiency in % of the machine's limits, LoRA "
-            + call.name().toLowerCase(Locale.ROOT)
+            + call.title()
             + ", 4096 × 4096, one thread";
     HeatMapChart chart =
         new HeatMapChartBuilder()
@@ -328,7 +365,7 @@ final class Charts {
             new Color[] {new Color(0xD1495B), new Color(0xF2E394), new Color(0x66A182)});
     chart.getStyler().setLegendVisible(false);
     chart.addSeries("efficiency", tokens, ranks, cells);
-    save(chart, "efficiency-" + call.name().toLowerCase(Locale.ROOT), title);
+    save(chart, "efficiency-" + call.title(), title);
   }
 
   private void tokens() throws IOException {
@@ -381,9 +418,9 @@ final class Charts {
       alone.put(withoutThreads(r), r);
     }
     List<Result> both =
-        select(run, c -> c.threads() == 2).stream()
+        select(run, c -> c.threads() == 2 && CALLS.contains(c.call())).stream()
             .filter(r -> alone.containsKey(withoutThreads(r)))
-            .toList();
+            .collect(Collectors.toCollection(ArrayList::new));
     if (both.isEmpty()) {
       return;
     }
@@ -392,15 +429,17 @@ final class Charts {
         new CategoryChartBuilder().width(WIDTH).height(HEIGHT).title(title).build();
     style(chart.getStyler());
     chart.getStyler().setLabelsVisible(true);
-    chart.getStyler().setDecimalPattern("#.##");
+    chart.getStyler().setDecimalPattern("#.#");
     chart.getStyler().setYAxisMin(0.0);
-    Map<String, List<Result>> groups = new TreeMap<>();
+    both.sort(
+        Comparator.comparing((Result r) -> r.measured().call())
+            .thenComparing(r -> r.measured().tokens()));
+    Map<String, List<Result>> groups = new LinkedHashMap<>();
     for (Result r : both) {
       Case c = r.measured();
       groups
           .computeIfAbsent(
-              "%s, n = %4d".formatted(c.call().name().toLowerCase(Locale.ROOT), c.tokens()),
-              k -> new ArrayList<>())
+              "%s, n = %d".formatted(c.call().title(), c.tokens()), k -> new ArrayList<>())
           .add(r);
     }
     List<String> names = new ArrayList<>(List.of(Borealis.NAME));

@@ -1,10 +1,10 @@
 package dev.borealis.jmh.report;
 
 import com.google.gson.Gson;
-import dev.borealis.jmh.compare.Borealis;
 import dev.borealis.jmh.compare.Choice;
 import dev.borealis.jmh.compare.Comparison;
 import dev.borealis.jmh.compare.Lines;
+import dev.borealis.jmh.compare.Plan;
 import dev.borealis.jmh.compare.Run;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,23 +29,27 @@ public final class CompareBench {
    * lines.
    *
    * @param mode one of {@link #MODES}
+   * @param options each as in {@link Plan#OPTIONS}
    * @throws IOException if a process can't be started or a file not be read or written
    * @throws InterruptedException if interrupted while waiting
    * @throws IllegalStateException at the end, if a contender computed something else than the
    *     oracle or Borealis allocated
    */
-  public static void run(String mode) throws IOException, InterruptedException {
+  public static void run(String mode, List<String> options)
+      throws IOException, InterruptedException {
     Run run;
+    Plan plan;
     if (mode.equals("report")) {
       run = new Gson().fromJson(Files.readString(LAST), Run.class);
+      plan = plan(run.mode(), options);
     } else {
-      run = Comparison.run(Choice.valueOf(mode.toUpperCase(Locale.ROOT)), MODULE.resolve("shapes"));
+      plan = plan(mode, options);
+      run = Comparison.run(plan);
       Files.createDirectories(OUTPUT);
       Files.writeString(LAST, new Gson().toJson(run));
       Files.writeString(OUTPUT.resolve("jmh.json"), JmhJson.of(run));
     }
-    Path docs = run.mode().equals("quick") ? OUTPUT : MODULE.resolveSibling("docs");
-    System.out.println("Report: " + Report.write(run, docs));
+    System.out.println("Report: " + Report.write(run, plan.docs()));
     System.out.println();
     for (Goal goal : Goal.of(run.results())) {
       System.out.println(
@@ -56,21 +60,25 @@ public final class CompareBench {
     check(run);
   }
 
+  private static Plan plan(String mode, List<String> options) {
+    Path docs = mode.equals("quick") ? OUTPUT : MODULE.resolveSibling("docs");
+    Choice choice = Choice.valueOf(mode.toUpperCase(Locale.ROOT));
+    return Plan.of(choice, MODULE.resolve("shapes"), docs, options);
+  }
+
   private static void check(Run run) {
     StringBuilder wrong = new StringBuilder();
     run.results()
         .forEach(result -> {
           String id = result.measured().id();
           result.notes().forEach(note -> wrong.append(id).append(": ").append(note).append('\n'));
-          result
-              .timing(Borealis.NAME)
-              .filter(timing -> timing.bytesPerCall() > 0)
-              .ifPresent(timing ->
-                  wrong
-                      .append(id)
-                      .append(": allocates ")
-                      .append(timing.bytesPerCall())
-                      .append(" B a call\n"));
+          if (result.allocated() > 0) {
+            wrong
+                .append(id)
+                .append(": allocates ")
+                .append(result.allocated())
+                .append(" B a call\n");
+          }
         });
     if (!wrong.isEmpty()) {
       throw new IllegalStateException("the report is written, but:\n" + wrong);

@@ -1,8 +1,10 @@
 package dev.borealis.jmh.report;
 
+import dev.borealis.jmh.compare.Bandwidth;
 import dev.borealis.jmh.compare.Borealis;
 import dev.borealis.jmh.compare.Call;
 import dev.borealis.jmh.compare.Case;
+import dev.borealis.jmh.compare.Limit;
 import dev.borealis.jmh.compare.Result;
 import dev.borealis.jmh.compare.Run;
 import java.io.IOException;
@@ -13,6 +15,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** Writes {@code PERFORMANCE.md} and its charts. */
 public final class Report {
@@ -40,7 +43,9 @@ public final class Report {
     Report report = new Report(run);
     report.header();
     report.goals();
+    report.slower();
     report.charts(docs);
+    report.limits();
     report.tables();
     report.notes();
     Path page = Files.createDirectories(docs).resolve(PAGE);
@@ -69,10 +74,14 @@ public final class Report {
         disturbs least. For one thread the caller is pinned to a processor. With 512 tokens or more the activations rotate through twice
         the last-level cache; with fewer they stay where they are. Each peer is used in the fastest of its forms: MKL and OpenBLAS
         through FFM, B transposed beforehand, Z with a row a token or a row a rank unit, φ by MKL's vector functions or the Vector API;
-        libtorch through DJL, its operators called one by one, backward by autograd over a graph that is kept;
-        ONNX Runtime, one graph with the weights inside, forward only. A ratio is the peer's time over that of Borealis: above 1, Borealis is faster.
+        libtorch through DJL, its operators called one by one, backward by autograd over a graph that is kept; TorchScript, the same
+        operators in a module that libtorch compiles, one call through DJL, forward only;
+        ONNX Runtime, one graph with the weights inside, forward only. A training step is forward, backward from gradients of 0 and AdamW
+        for all parameters: ours in double precision, over BLAS a loop of the Vector API in F32 (LoRA only), over libtorch operators in
+        place. A merge is `s·B·A` of LoRA, which Borealis computes in double, once for an adapter's life, into new memory; the peers in
+        F32. A ratio is the peer's time over that of Borealis: above 1, Borealis is faster.
         Efficiency is `max(traffic floor, flops / FMA peak) / time`, where the traffic floor reads X, A and B and updates Y (backward: reads
-        X, dY, A and B, and updates dX, dA and dB).
+        X, dY, A and B, and updates dX, dA and dB; a training step both, and the moments; a merge updates W).
 
         """
             .formatted(
@@ -85,6 +94,74 @@ public final class Report {
       row(goal.what(), goal.reached(), goal.holds() ? "yes" : "**no**");
     }
     text.append('\n');
+  }
+
+  /** Every case that a peer computes faster. */
+  private void slower() {
+    List<Result> slower =
+        run.results().stream()
+            .filter(r -> Statistics.overBest(r, peers) < 1)
+            .sorted(Comparator.comparingDouble(r -> Statistics.overBest(r, peers)))
+            .toList();
+    long cases = run.results().stream().filter(r -> r.timing(Borealis.NAME).isPresent()).count();
+    if (slower.isEmpty()) {
+      text.append("In none of the ").append(cases).append(" cases is a peer faster.\n\n");
+      return;
+    }
+    text.append("<details><summary>In ")
+        .append(slower.size())
+        .append(" of ")
+        .append(cases)
+        .append(
+            " cases a peer is faster</summary>\n\n| case | r | n | threads | peers that are faster |\n")
+        .append("|---|--:|--:|--:|---|\n");
+    for (Result r : slower) {
+      Case c = r.measured();
+      row(
+          c.method().title() + " " + c.call().title() + ", " + c.layer().size(),
+          Integer.toString(c.rank()),
+          Integer.toString(c.tokens()),
+          Integer.toString(c.threads()),
+          peers.stream()
+              .filter(peer -> r.speedUp(peer) < 1)
+              .map(peer -> String.format(Locale.ROOT, "%s %.2f", peer, r.speedUp(peer)))
+              .collect(Collectors.joining(", ")));
+    }
+    text.append("\n</details>\n\n");
+  }
+
+  /** Traffic floors by pattern and level of the memory hierarchy, and the peak. */
+  private void limits() {
+    if (run.limits().isEmpty()) {
+      return;
+    }
+    text.append(
+        """
+        ## Limits
+
+        GB/s of plain loops on one thread by where their data is (half of a cache, or four times the last one), measured by JMH in the same
+        run, the best of five iterations; an update counts twice.
+
+        """);
+    List<Bandwidth.Level> levels = run.limits().stream().map(Limit::level).distinct().toList();
+    text.append("| pattern |");
+    levels.forEach(level -> text.append(' ').append(level.title()).append(" |"));
+    text.append("\n|---|").append("--:|".repeat(levels.size())).append('\n');
+    for (Bandwidth.Pattern pattern :
+        run.limits().stream().map(Limit::pattern).distinct().toList()) {
+      text.append("| ").append(pattern.title()).append(" |");
+      for (Bandwidth.Level level : levels) {
+        run.limits().stream()
+            .filter(limit -> limit.pattern() == pattern && limit.level() == level)
+            .forEach(limit -> text.append(String.format(Locale.ROOT, " %.0f |", limit.rate())));
+      }
+      text.append('\n');
+    }
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%nFMA peak of one thread, the best of all cases: %.1f GFLOP/s.%n%n",
+            Statistics.peak(run.results())));
   }
 
   private void row(String... cells) {
@@ -147,7 +224,8 @@ public final class Report {
       return;
     }
     text.append("<details><summary>")
-        .append(call == Call.FORWARD ? "Forward" : "Backward")
+        .append(call.title().substring(0, 1).toUpperCase(Locale.ROOT))
+        .append(call.title().substring(1))
         .append(threads == 1 ? ", one thread" : ", " + threads + " threads")
         .append("</summary>\n\n| layer | method | r | n | µs | GFLOP/s | efficiency |");
     peers.forEach(peer -> text.append(' ').append(peer).append(" |"));

@@ -43,6 +43,15 @@ final class Statistics {
         .orElse(Double.NaN);
   }
 
+  /** {@return the FMA peak of one thread in GFLOP/s, in the case where it was highest} */
+  static double peak(Collection<Result> results) {
+    return results.stream()
+        .mapToDouble(r -> r.measured().flops() / r.best(Result.PEAK) / r.measured().threads())
+        .filter(peak -> !Double.isNaN(peak))
+        .max()
+        .orElse(Double.NaN);
+  }
+
   /** {@return the peers that took part, in order} */
   static List<String> peers(Collection<Result> results) {
     return results.stream()

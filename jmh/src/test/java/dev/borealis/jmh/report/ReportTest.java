@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.Gson;
 import dev.borealis.jmh.Method;
+import dev.borealis.jmh.compare.Bandwidth;
 import dev.borealis.jmh.compare.Borealis;
 import dev.borealis.jmh.compare.Call;
 import dev.borealis.jmh.compare.Case;
 import dev.borealis.jmh.compare.ColdStart;
 import dev.borealis.jmh.compare.Layer;
+import dev.borealis.jmh.compare.Limit;
 import dev.borealis.jmh.compare.Lines;
 import dev.borealis.jmh.compare.Result;
 import dev.borealis.jmh.compare.Run;
@@ -55,6 +57,9 @@ class ReportTest {
         "system",
         "commit",
         "date",
+        List.of(
+            new Limit(Bandwidth.Pattern.FORWARD, Bandwidth.Level.L2, 1 << 19, 100),
+            new Limit(Bandwidth.Pattern.FORWARD, Bandwidth.Level.MEMORY, 1 << 27, 20)),
         results,
         List.of(new ColdStart(Borealis.NAME, 1, 2, 3)),
         List.of("OpenBLAS is missing: no reason"));
@@ -101,7 +106,7 @@ class ReportTest {
     for (; links.find(); count++) {
       assertTrue(Files.size(docs.resolve(links.group(1))) > 1000, links.group(1));
     }
-    assertEquals(10, count);
+    assertEquals(12, count);
   }
 
   @Test

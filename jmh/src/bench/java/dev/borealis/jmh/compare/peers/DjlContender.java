@@ -3,9 +3,11 @@ package dev.borealis.jmh.compare.peers;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.borealis.adapter.Parameter;
+import dev.borealis.jmh.Method;
 import dev.borealis.jmh.compare.Call;
 import dev.borealis.jmh.compare.Contender;
 import dev.borealis.jmh.compare.Outputs;
@@ -36,47 +38,16 @@ final class DjlContender implements Contender {
   @Override
   public List<Prepared> prepare(Problem problem, Call call) {
     NDManager own = manager.newSubManager();
-    return List.of(
-        call == Call.FORWARD ? new Forward(own, problem) : new Backward(own, problem));
+    return switch (call) {
+      case FORWARD -> List.of(new Forward(own, problem));
+      case BACKWARD -> List.of(new Backward(own, problem));
+      case STEP -> List.of(new DjlStep(own, problem));
+      case MERGE ->
+          problem.method() == Method.LORA ? List.of(new Merge(own, problem)) : List.of();
+    };
   }
 
-  /** The adapter's weights as arrays, and what both calls do with them. */
-  private abstract static class Base implements Prepared {
-    final NDManager own;
-    final Problem problem;
-    final Map<Parameter, NDArray> weights = new EnumMap<>(Parameter.class);
-    final DjlPhi phi;
-    final float scale;
-
-    Base(NDManager own, Problem problem) {
-      this.own = own;
-      this.problem = problem;
-      this.scale = problem.spec().scale();
-      for (Parameter parameter : problem.spec().parameters()) {
-        weights.put(parameter, Torch.copy(own, problem.weights().get(parameter)));
-      }
-      phi = new DjlPhi(problem.method(), own, weights);
-    }
-
-    final NDArray weight(Parameter parameter) {
-      NDArray weight = weights.get(parameter);
-      if (weight == null) {
-        throw new IllegalArgumentException("no " + parameter);
-      }
-      return weight;
-    }
-
-    static NDArray linear(NDArray x, NDArray weight) {
-      return x.getNDArrayInternal().linear(x, weight, null).singletonOrThrow();
-    }
-
-    @Override
-    public void close() {
-      own.close();
-    }
-  }
-
-  private static final class Forward extends Base {
+  private static final class Forward extends DjlCall {
     private final List<NDArray> x = new ArrayList<>();
     private final List<NDArray> y = new ArrayList<>();
 
@@ -111,7 +82,7 @@ final class DjlContender implements Contender {
     }
   }
 
-  private static final class Backward extends Base {
+  private static final class Backward extends DjlCall {
     private final List<NDArray> x = new ArrayList<>();
     private final List<PtNDArray> dY = new ArrayList<>();
     private final List<PtNDArray> branch = new ArrayList<>();
@@ -145,17 +116,7 @@ final class DjlContender implements Contender {
     @Override
     public void reset() {
       clear(x.getFirst());
-      weights.values().forEach(Backward::clear);
-    }
-
-    private static void clear(NDArray leaf) {
-      if (leaf.hasGradient()) {
-        try (NDArray gradient = leaf.getGradient()) {
-          gradient.muli(0);
-        } catch (NullPointerException e) {
-          // None yet: nothing has run.
-        }
-      }
+      weights.values().forEach(DjlCall::clear);
     }
 
     @Override
@@ -164,11 +125,29 @@ final class DjlContender implements Contender {
       weights.forEach((parameter, weight) -> gradients.put(parameter, gradient(weight)));
       return new Outputs(gradient(x.getFirst()), gradients);
     }
+  }
 
-    private static float[] gradient(NDArray leaf) {
-      try (NDArray gradient = leaf.getGradient()) {
-        return gradient.toFloatArray();
-      }
+  private static final class Merge extends DjlCall {
+    private NDArray delta;
+
+    Merge(NDManager own, Problem problem) {
+      super(own, problem);
+      delta = own.zeros(new Shape(1));
+    }
+
+    @Override
+    public void run(int slot) {
+      delta.close();
+      delta = weight(Parameter.B).matMul(weight(Parameter.A));
+      delta.muli(scale);
+    }
+
+    @Override
+    public void reset() {}
+
+    @Override
+    public Outputs outputs() {
+      return new Outputs(delta.toFloatArray(), Map.of());
     }
   }
 }

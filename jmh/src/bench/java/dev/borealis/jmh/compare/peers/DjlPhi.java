@@ -27,6 +27,11 @@ final class DjlPhi {
     centres = manager.create(values, new Shape(1, 1, values.length));
   }
 
+  /** {@return the centres of AuroRA's spline [1, 1, bases]} */
+  NDArray centres() {
+    return centres;
+  }
+
   private NDArray weight(Parameter parameter) {
     NDArray weight = weights.get(parameter);
     if (weight == null) {
