@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** Measures cases with a given number of threads: sets up, checks, warms up, takes turns. */
 final class Bench implements AutoCloseable {
   private static final double OURS_WARM_UP = 20;
-  private static final double PEER_WARM_UP = 0.5;
+  private static final double PEER_WARM_UP = 1;
   private static final double LIMIT_WARM_UP = 5;
   private static final int MANY_TOKENS = 512;
   private static final int MAX_SLOTS = 48;
@@ -33,7 +33,7 @@ final class Bench implements AutoCloseable {
    * Measures a case.
    *
    * @param c the case
-   * @param seconds to spend, set-up included; at least three rounds are done
+   * @param seconds to spend, set-up included; at least five rounds are done
    */
   Result measure(Case c, double seconds) {
     long start = System.nanoTime();
@@ -50,6 +50,7 @@ final class Bench implements AutoCloseable {
           notes.add(contender.name() + " differs from the oracle: " + wrong);
           continue;
         }
+        contender.warmUp(c);
         List<Contender.Prepared> forms = contender.prepare(problem, c.call());
         if (ours == null && Checks.comparable(c) && !forms.isEmpty()) {
           ours = Checks.outputs(forms.getFirst());

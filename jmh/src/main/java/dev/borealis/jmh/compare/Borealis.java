@@ -2,6 +2,7 @@ package dev.borealis.jmh.compare;
 
 import dev.borealis.adapter.Adapter;
 import dev.borealis.adapter.AdapterGradients;
+import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Mode;
 import dev.borealis.adapter.Parameter;
@@ -10,11 +11,14 @@ import dev.borealis.backend.Backend;
 import dev.borealis.jmh.Method;
 import dev.borealis.merge.Merge;
 import dev.borealis.optim.AdamW;
+import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Ours. */
@@ -22,7 +26,10 @@ public final class Borealis implements Contender {
   /** Name in reports. */
   public static final String NAME = "Borealis";
 
+  private static final int WARM_UP_WIDTH = 768;
+
   private final Backend backend;
+  private final Set<List<Object>> warm = new HashSet<>();
 
   /**
    * Creates the contender.
@@ -36,6 +43,21 @@ public final class Borealis implements Contender {
   @Override
   public String name() {
     return NAME;
+  }
+
+  /** Once for each kernel, on a layer so small that it takes seconds at any rank. */
+  @Override
+  public void warmUp(Case c) {
+    Mode mode = c.call() == Call.FORWARD ? Mode.INFERENCE : Mode.TRAINING;
+    if (c.call() == Call.MERGE || !warm.add(List.of(c.method(), c.rank(), mode))) {
+      return;
+    }
+    try (Arena arena = Arena.ofShared()) {
+      AdapterSpec spec = c.method().spec(WARM_UP_WIDTH, c.rank());
+      try (Adapter adapter = backend.prepare(AdapterWeights.initialise(spec, 42, arena))) {
+        adapter.warmUp(mode, DType.F32, DType.F32);
+      }
+    }
   }
 
   @Override

@@ -9,7 +9,7 @@ import java.util.Set;
 /** Which cases a mode measures. */
 public enum Choice {
   /** A representative dozen. */
-  QUICK(110) {
+  QUICK(130) {
     @Override
     void fill(List<Layer> layers, Set<Case> cases) {
       Grid base = new Grid(cases, some(layers, 768, 768));

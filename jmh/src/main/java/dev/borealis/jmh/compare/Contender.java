@@ -17,6 +17,14 @@ public interface Contender {
    */
   List<Prepared> prepare(Problem problem, Call call);
 
+  /**
+   * Waits until the JIT has compiled what a case uses, where it tells; a short warm-up of the timed
+   * call itself follows in any case.
+   *
+   * @param c the case
+   */
+  default void warmUp(Case c) {}
+
   /** A call that is ready to be timed. */
   interface Prepared extends AutoCloseable {
     /**

@@ -14,11 +14,11 @@ import java.util.function.IntConsumer;
 final class Turns {
   private static final long WINDOW_NANOS = 15_000_000;
   private static final double BATCH_NANOS = 2_000_000;
-  private static final int MIN_ROUNDS = 3;
+  private static final int MIN_ROUNDS = 5;
   private static final int MAX_ROUNDS = 200;
 
   /** A warm-up ends when so many windows in a row brought no progress. */
-  private static final int CALM_WINDOWS = 4;
+  private static final int CALM_WINDOWS = 6;
 
   private static final double PROGRESS = 0.97;
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -72,7 +72,7 @@ final class Turns {
    *
    * @param turns the calls
    * @param expected nanoseconds of a call of each
-   * @param seconds to spend in all; at least three rounds are done
+   * @param seconds to spend in all; at least five rounds are done
    * @return the times, in the order of the calls
    */
   static List<Timing> time(List<Turn> turns, List<Double> expected, double seconds) {
