@@ -34,6 +34,7 @@ public enum Choice {
       Grid all = new Grid(cases, layers);
       large.add(1, both, List.of(2, 8, 16, 64, 512), List.of(1, 16, 512));
       large.add(1, lora, List.of(2, 8, 16, 64), List.of(4096));
+      all.add(1, lora, List.of(8), List.of(1, 512));
       small.add(1, both, List.of(2, 8, 64), List.of(1, 16, 512));
       small.add(1, lora, List.of(8), List.of(4096));
       for (Grid square : List.of(small, large)) {
@@ -42,7 +43,6 @@ public enum Choice {
         square.add(1, others, List.of(8), List.of(512), Call.STEP);
         square.add(1, lora, List.of(8, 64), List.of(1), Call.MERGE);
       }
-      all.add(1, lora, List.of(8), List.of(1, 512));
       all.add(1, List.of(Method.AURORA), List.of(2), List.of(512));
       large.add(2, both, List.of(8, 64), List.of(16, 512));
       large.add(2, lora, List.of(2, 8), List.of(4096));
