@@ -3,6 +3,7 @@ package dev.borealis.internal.cpu;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +11,10 @@ import org.jspecify.annotations.Nullable;
  * A fixed number of daemon threads that help a caller with numbered parts of its work. One caller
  * has their help at a time; others do their work alone meanwhile, which changes no result, because
  * a part's result never depends on who computes it. Handing work over allocates nothing.
+ *
+ * <p>Each thread begins with parts of its own, always the same of so many, and takes over others'
+ * when it is done: rows that one call wrote are mostly in the cache of the thread that reads them
+ * in the next.
  */
 final class WorkerPool {
   /** Work that falls into independent parts. */
@@ -25,13 +30,16 @@ final class WorkerPool {
   // Long enough to catch the next stage of the same call, short enough not to burn an idle core.
   private static final int SPINS = 20_000;
 
+  private static final int LINE = 32;
+
   // A worker without a processor of its own needs ours to finish.
   private static final long MICROSECONDS_20 = 20_000;
 
   private final Worker[] workers;
   // Not a reentrant lock: a part that calls run() itself has to do its work alone.
   private final AtomicBoolean taken = new AtomicBoolean();
-  private final AtomicInteger next = new AtomicInteger();
+  // Of each thread: the next of its parts. A cache line each.
+  private final AtomicIntegerArray next;
   private final AtomicInteger unfinished = new AtomicInteger();
 
   // Written by the caller before it raises the round, read by workers after they saw it.
@@ -46,9 +54,10 @@ final class WorkerPool {
    * @param threads number of threads that work on a call, the caller included; ≥ 1
    */
   WorkerPool(int threads) {
+    next = new AtomicIntegerArray(threads * LINE);
     workers = new Worker[threads - 1];
     for (int i = 0; i < workers.length; i++) {
-      workers[i] = new Worker("borealis-worker-" + (i + 1));
+      workers[i] = new Worker(i + 1);
       workers[i].start();
     }
   }
@@ -81,7 +90,9 @@ final class WorkerPool {
     try {
       work = toDo;
       parts = count;
-      next.set(0);
+      for (int thread = 0; thread < threads(); thread++) {
+        next.set(thread * LINE, first(thread, count));
+      }
       unfinished.set(workers.length);
       round.incrementAndGet();
       for (Worker worker : workers) {
@@ -89,7 +100,7 @@ final class WorkerPool {
           LockSupport.unpark(worker);
         }
       }
-      drain(toDo, count);
+      drain(0, toDo, count);
       for (int spin = 0; unfinished.get() > 0; spin++) {
         if (spin < SPINS) {
           Thread.onSpinWait();
@@ -108,10 +119,22 @@ final class WorkerPool {
     }
   }
 
-  private void drain(Work toDo, int count) {
+  /** The first part of a thread's own. */
+  private int first(int thread, int count) {
+    return (int) ((long) count * thread / threads());
+  }
+
+  /** Does a thread's own parts, then those that others haven't begun. */
+  private void drain(int self, Work toDo, int count) {
     try {
-      for (int part = next.getAndIncrement(); part < count; part = next.getAndIncrement()) {
-        toDo.run(part);
+      for (int i = 0; i < threads(); i++) {
+        int thread = (self + i) % threads();
+        int end = first(thread + 1, count);
+        for (int part = next.getAndIncrement(thread * LINE);
+            part < end;
+            part = next.getAndIncrement(thread * LINE)) {
+          toDo.run(part);
+        }
       }
     } catch (RuntimeException | Error e) {
       // Remembered, not thrown here: the caller must not return while others still write.
@@ -127,10 +150,12 @@ final class WorkerPool {
   }
 
   private final class Worker extends Thread {
+    private final int number;
     private volatile boolean parked;
 
-    Worker(String name) {
-      super(name);
+    Worker(int number) {
+      super("borealis-worker-" + number);
+      this.number = number;
       setDaemon(true);
     }
 
@@ -141,7 +166,7 @@ final class WorkerPool {
         seen = awaitRound(seen);
         Work toDo = work;
         if (toDo != null) {
-          drain(toDo, parts);
+          drain(number, toDo, parts);
         }
         unfinished.decrementAndGet();
       }
