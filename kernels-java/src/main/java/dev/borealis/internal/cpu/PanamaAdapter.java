@@ -487,8 +487,8 @@ final class PanamaAdapter implements AdapterKernel {
       if (gradients != null) {
         pool.run(groups(outFeatures, outGroup), parallel, s.backwardOutputColumns);
       }
-      // A large rank has dX from the stripes.
-      if (gradients != null || wide == null) {
+      // Small and large ranks have dX from the stripes.
+      if (gradients != null || (wide == null && !fused())) {
         pool.run(groups(inFeatures, inGroup), parallel, s.backwardInputColumns);
       }
       if (gradients != null) {
@@ -711,11 +711,11 @@ final class PanamaAdapter implements AdapterKernel {
         for (int j = 0; j < rank; j++) {
           dg = Math.fma(plainB.get(j, column + i), sums.get(F, i * sumRow + j * 4L), dg);
         }
-        put(gradients.get(Parameter.GAIN), column + i, scale * dg, add);
+        Gradient.put(gradients.get(Parameter.GAIN), column + i, scale * dg, add);
       }
       if (has(Parameter.B_BIAS)) {
         float db = s.dB.get(F, (column + i) * 4L);
-        put(gradients.get(Parameter.B_BIAS), column + i, db, add);
+        Gradient.put(gradients.get(Parameter.B_BIAS), column + i, db, add);
       }
     }
   }
@@ -738,12 +738,11 @@ final class PanamaAdapter implements AdapterKernel {
         }
       }
       Tensor dB = gradients.get(Parameter.B);
-      long to = (column * dB.rowStride() + j) * 4;
-      put(s.dB, row + column * 4L, dB, to, dB.rowStride() * 4, columns, scale, add);
+      Gradient.putColumn(s.dB, row + column * 4L, dB, column, j, columns, scale, add);
     }
     if (has(Parameter.B_BIAS)) {
       Tensor db = gradients.get(Parameter.B_BIAS);
-      put(s.dB, (rank * outStride + column) * 4, db, column * 4L, 4, columns, 1, add);
+      Gradient.putRow(s.dB, (rank * outStride + column) * 4, db, 0, column, columns, add);
     }
   }
 
@@ -755,41 +754,7 @@ final class PanamaAdapter implements AdapterKernel {
       for (int j = 0; j < rank; j++) {
         sum = Math.fma(plainB.get(j, i), sums.get(F, (j * outStride + i) * 4), sum);
       }
-      put(dg, i, scale * sum, add);
-    }
-  }
-
-  private static void put(Tensor vector, int i, float value, boolean add) {
-    MemorySegment segment = vector.segment();
-    segment.set(F, i * 4L, add ? segment.get(F, i * 4L) + value : value);
-  }
-
-  /**
-   * Writes or adds scaled sums to a gradient, which is F32. Not by Tensor.set, whose checks and
-   * choice of type would cost more than the sums of a small rank.
-   *
-   * @param to offset in the gradient, in bytes
-   * @param step bytes between two elements there
-   */
-  private static void put(
-      MemorySegment sums,
-      long from,
-      Tensor gradient,
-      long to,
-      long step,
-      int count,
-      float scale,
-      boolean add) {
-    MemorySegment out = gradient.segment();
-    if (add) {
-      for (int i = 0; i < count; i++) {
-        long at = to + i * step;
-        out.set(F, at, out.get(F, at) + scale * sums.get(F, from + i * 4L));
-      }
-    } else {
-      for (int i = 0; i < count; i++) {
-        out.set(F, to + i * step, scale * sums.get(F, from + i * 4L));
-      }
+      Gradient.put(dg, i, scale * sum, add);
     }
   }
 
@@ -890,8 +855,7 @@ final class PanamaAdapter implements AdapterKernel {
   private void writeDownGradient(PanamaScratch s, Tensor dA, int column, int columns) {
     boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
     for (int j = 0; j < downRank; j++) {
-      long to = (j * dA.rowStride() + column) * 4;
-      put(s.dA, (j * inStride + column) * 4, dA, to, 4, columns, 1, add);
+      Gradient.putRow(s.dA, (j * inStride + column) * 4, dA, j, column, columns, add);
     }
   }
 
@@ -966,7 +930,7 @@ final class PanamaAdapter implements AdapterKernel {
         Tensor gradient = gradients.get(parameter);
         int columns = Math.toIntExact(gradient.columns());
         for (long row = 0; row < gradient.rows(); row++) {
-          put(s.sums, next * 4, gradient, row * gradient.rowStride() * 4, 4, columns, 1, add);
+          Gradient.putRow(s.sums, next * 4, gradient, row, 0, columns, add);
           next += columns;
         }
       }
