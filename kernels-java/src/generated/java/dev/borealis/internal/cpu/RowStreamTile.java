@@ -95,7 +95,7 @@ final class RowStreamTile {
   }
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -107,8 +107,8 @@ final class RowStreamTile {
   }
 
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -122,9 +122,9 @@ final class RowStreamTile {
   }
 
   private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -140,10 +140,10 @@ final class RowStreamTile {
   }
 
   private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -161,11 +161,11 @@ final class RowStreamTile {
   }
 
   private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -185,12 +185,12 @@ final class RowStreamTile {
   }
 
   private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -212,8 +212,8 @@ final class RowStreamTile {
   }
 
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -227,10 +227,10 @@ final class RowStreamTile {
   }
 
   private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -247,12 +247,12 @@ final class RowStreamTile {
   }
 
   private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -272,14 +272,14 @@ final class RowStreamTile {
   }
 
   private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -302,16 +302,16 @@ final class RowStreamTile {
   }
 
   private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -337,18 +337,18 @@ final class RowStreamTile {
   }
 
   private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -377,9 +377,9 @@ final class RowStreamTile {
   }
 
   private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -395,12 +395,12 @@ final class RowStreamTile {
   }
 
   private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -420,15 +420,15 @@ final class RowStreamTile {
   }
 
   private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -452,18 +452,18 @@ final class RowStreamTile {
   }
 
   private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -491,21 +491,21 @@ final class RowStreamTile {
   }
 
   private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -537,24 +537,24 @@ final class RowStreamTile {
   }
 
   private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
-    FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
+    FloatVector l52 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -590,10 +590,10 @@ final class RowStreamTile {
   }
 
   private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -611,14 +611,14 @@ final class RowStreamTile {
   }
 
   private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -641,18 +641,18 @@ final class RowStreamTile {
   }
 
   private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -680,22 +680,22 @@ final class RowStreamTile {
   }
 
   private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -728,11 +728,11 @@ final class RowStreamTile {
   }
 
   private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -752,16 +752,16 @@ final class RowStreamTile {
   }
 
   private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -787,21 +787,21 @@ final class RowStreamTile {
   }
 
   private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -833,26 +833,26 @@ final class RowStreamTile {
   }
 
   private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
-    FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
+    FloatVector l34 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -890,12 +890,12 @@ final class RowStreamTile {
   }
 
   private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -917,18 +917,18 @@ final class RowStreamTile {
   }
 
   private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -957,24 +957,24 @@ final class RowStreamTile {
   }
 
   private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1010,13 +1010,13 @@ final class RowStreamTile {
   }
 
   private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1040,20 +1040,20 @@ final class RowStreamTile {
   }
 
   private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1085,27 +1085,27 @@ final class RowStreamTile {
   }
 
   private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
-    FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
+    FloatVector l26 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1145,14 +1145,14 @@ final class RowStreamTile {
   }
 
   private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1178,22 +1178,22 @@ final class RowStreamTile {
   }
 
   private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l17 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 7 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1228,7 +1228,7 @@ final class RowStreamTile {
   }
 
   private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1240,8 +1240,8 @@ final class RowStreamTile {
   }
 
   private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1256,9 +1256,9 @@ final class RowStreamTile {
   }
 
   private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1276,10 +1276,10 @@ final class RowStreamTile {
   }
 
   private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1300,11 +1300,11 @@ final class RowStreamTile {
   }
 
   private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1328,12 +1328,12 @@ final class RowStreamTile {
   }
 
   private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1360,8 +1360,8 @@ final class RowStreamTile {
   }
 
   private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1375,10 +1375,10 @@ final class RowStreamTile {
   }
 
   private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1396,12 +1396,12 @@ final class RowStreamTile {
   }
 
   private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1423,14 +1423,14 @@ final class RowStreamTile {
   }
 
   private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1456,16 +1456,16 @@ final class RowStreamTile {
   }
 
   private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1495,18 +1495,18 @@ final class RowStreamTile {
   }
 
   private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1540,9 +1540,9 @@ final class RowStreamTile {
   }
 
   private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1558,12 +1558,12 @@ final class RowStreamTile {
   }
 
   private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1584,15 +1584,15 @@ final class RowStreamTile {
   }
 
   private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1618,18 +1618,18 @@ final class RowStreamTile {
   }
 
   private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1660,21 +1660,21 @@ final class RowStreamTile {
   }
 
   private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1710,24 +1710,24 @@ final class RowStreamTile {
   }
 
   private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
-    FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
+    FloatVector l52 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1768,10 +1768,10 @@ final class RowStreamTile {
   }
 
   private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1789,14 +1789,14 @@ final class RowStreamTile {
   }
 
   private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1820,18 +1820,18 @@ final class RowStreamTile {
   }
 
   private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1861,22 +1861,22 @@ final class RowStreamTile {
   }
 
   private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1912,11 +1912,11 @@ final class RowStreamTile {
   }
 
   private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1936,16 +1936,16 @@ final class RowStreamTile {
   }
 
   private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1972,21 +1972,21 @@ final class RowStreamTile {
   }
 
   private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2020,26 +2020,26 @@ final class RowStreamTile {
   }
 
   private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
-    FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
+    FloatVector l34 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2080,12 +2080,12 @@ final class RowStreamTile {
   }
 
   private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2107,18 +2107,18 @@ final class RowStreamTile {
   }
 
   private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2148,24 +2148,24 @@ final class RowStreamTile {
   }
 
   private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2203,13 +2203,13 @@ final class RowStreamTile {
   }
 
   private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2233,20 +2233,20 @@ final class RowStreamTile {
   }
 
   private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2279,27 +2279,27 @@ final class RowStreamTile {
   }
 
   private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
-    FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
+    FloatVector l26 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2341,14 +2341,14 @@ final class RowStreamTile {
   }
 
   private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2374,22 +2374,22 @@ final class RowStreamTile {
   }
 
   private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l17 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 7 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);

@@ -98,7 +98,7 @@ final class StreamTile {
   }
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -110,8 +110,8 @@ final class StreamTile {
   }
 
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -125,9 +125,9 @@ final class StreamTile {
   }
 
   private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -143,10 +143,10 @@ final class StreamTile {
   }
 
   private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -164,11 +164,11 @@ final class StreamTile {
   }
 
   private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -188,12 +188,12 @@ final class StreamTile {
   }
 
   private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -215,8 +215,8 @@ final class StreamTile {
   }
 
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -230,10 +230,10 @@ final class StreamTile {
   }
 
   private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -250,12 +250,12 @@ final class StreamTile {
   }
 
   private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -275,14 +275,14 @@ final class StreamTile {
   }
 
   private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -305,16 +305,16 @@ final class StreamTile {
   }
 
   private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -340,18 +340,18 @@ final class StreamTile {
   }
 
   private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -380,9 +380,9 @@ final class StreamTile {
   }
 
   private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -398,12 +398,12 @@ final class StreamTile {
   }
 
   private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -423,15 +423,15 @@ final class StreamTile {
   }
 
   private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -455,18 +455,18 @@ final class StreamTile {
   }
 
   private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -494,21 +494,21 @@ final class StreamTile {
   }
 
   private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -540,24 +540,24 @@ final class StreamTile {
   }
 
   private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
-    FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
+    FloatVector l52 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + 2 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -593,10 +593,10 @@ final class StreamTile {
   }
 
   private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -614,14 +614,14 @@ final class StreamTile {
   }
 
   private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -644,18 +644,18 @@ final class StreamTile {
   }
 
   private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -683,22 +683,22 @@ final class StreamTile {
   }
 
   private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -731,11 +731,11 @@ final class StreamTile {
   }
 
   private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -755,16 +755,16 @@ final class StreamTile {
   }
 
   private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -790,21 +790,21 @@ final class StreamTile {
   }
 
   private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -836,26 +836,26 @@ final class StreamTile {
   }
 
   private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
-    FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
+    FloatVector l34 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 4 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -893,12 +893,12 @@ final class StreamTile {
   }
 
   private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -920,18 +920,18 @@ final class StreamTile {
   }
 
   private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -960,24 +960,24 @@ final class StreamTile {
   }
 
   private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1013,13 +1013,13 @@ final class StreamTile {
   }
 
   private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1043,20 +1043,20 @@ final class StreamTile {
   }
 
   private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1088,27 +1088,27 @@ final class StreamTile {
   }
 
   private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
-    FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
+    FloatVector l26 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 6 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1148,14 +1148,14 @@ final class StreamTile {
   }
 
   private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1181,22 +1181,22 @@ final class StreamTile {
   }
 
   private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l17 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 7 * lk));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1231,7 +1231,7 @@ final class StreamTile {
   }
 
   private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1243,8 +1243,8 @@ final class StreamTile {
   }
 
   private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1259,9 +1259,9 @@ final class StreamTile {
   }
 
   private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1279,10 +1279,10 @@ final class StreamTile {
   }
 
   private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1303,11 +1303,11 @@ final class StreamTile {
   }
 
   private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1331,12 +1331,12 @@ final class StreamTile {
   }
 
   private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1363,8 +1363,8 @@ final class StreamTile {
   }
 
   private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1378,10 +1378,10 @@ final class StreamTile {
   }
 
   private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1399,12 +1399,12 @@ final class StreamTile {
   }
 
   private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1426,14 +1426,14 @@ final class StreamTile {
   }
 
   private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1459,16 +1459,16 @@ final class StreamTile {
   }
 
   private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1498,18 +1498,18 @@ final class StreamTile {
   }
 
   private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1543,9 +1543,9 @@ final class StreamTile {
   }
 
   private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1561,12 +1561,12 @@ final class StreamTile {
   }
 
   private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1587,15 +1587,15 @@ final class StreamTile {
   }
 
   private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1621,18 +1621,18 @@ final class StreamTile {
   }
 
   private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1663,21 +1663,21 @@ final class StreamTile {
   }
 
   private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1713,24 +1713,24 @@ final class StreamTile {
   }
 
   private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l40 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm));
-    FloatVector l41 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + lk));
-    FloatVector l42 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lm + 2 * lk));
-    FloatVector l50 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm));
-    FloatVector l51 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + lk));
-    FloatVector l52 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lm + 2 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l40 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm));
+    FloatVector l41 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + lk));
+    FloatVector l42 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lm + 2 * lk));
+    FloatVector l50 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm));
+    FloatVector l51 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + lk));
+    FloatVector l52 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lm + 2 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1771,10 +1771,10 @@ final class StreamTile {
   }
 
   private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1792,14 +1792,14 @@ final class StreamTile {
   }
 
   private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1823,18 +1823,18 @@ final class StreamTile {
   }
 
   private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1864,22 +1864,22 @@ final class StreamTile {
   }
 
   private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1915,11 +1915,11 @@ final class StreamTile {
   }
 
   private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -1939,16 +1939,16 @@ final class StreamTile {
   }
 
   private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -1975,21 +1975,21 @@ final class StreamTile {
   }
 
   private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2023,26 +2023,26 @@ final class StreamTile {
   }
 
   private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l30 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm));
-    FloatVector l31 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + lk));
-    FloatVector l32 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 2 * lk));
-    FloatVector l33 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 3 * lk));
-    FloatVector l34 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lm + 4 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l30 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm));
+    FloatVector l31 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + lk));
+    FloatVector l32 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 2 * lk));
+    FloatVector l33 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 3 * lk));
+    FloatVector l34 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lm + 4 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2083,12 +2083,12 @@ final class StreamTile {
   }
 
   private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2110,18 +2110,18 @@ final class StreamTile {
   }
 
   private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2151,24 +2151,24 @@ final class StreamTile {
   }
 
   private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2206,13 +2206,13 @@ final class StreamTile {
   }
 
   private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2236,20 +2236,20 @@ final class StreamTile {
   }
 
   private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2282,27 +2282,27 @@ final class StreamTile {
   }
 
   private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l20 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm));
-    FloatVector l21 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + lk));
-    FloatVector l22 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 2 * lk));
-    FloatVector l23 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 3 * lk));
-    FloatVector l24 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 4 * lk));
-    FloatVector l25 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 5 * lk));
-    FloatVector l26 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lm + 6 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
+    FloatVector l21 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + lk));
+    FloatVector l22 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 2 * lk));
+    FloatVector l23 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 3 * lk));
+    FloatVector l24 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 4 * lk));
+    FloatVector l25 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 5 * lk));
+    FloatVector l26 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm + 6 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);
@@ -2344,14 +2344,14 @@ final class StreamTile {
   }
 
   private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector p1 = FloatVector.fromMemorySegment(S, p, p0, O);
@@ -2377,22 +2377,22 @@ final class StreamTile {
   }
 
   private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
-    FloatVector l00 = FloatVector.broadcast(S, l.get(F, l0));
-    FloatVector l01 = FloatVector.broadcast(S, l.get(F, l0 + lk));
-    FloatVector l02 = FloatVector.broadcast(S, l.get(F, l0 + 2 * lk));
-    FloatVector l03 = FloatVector.broadcast(S, l.get(F, l0 + 3 * lk));
-    FloatVector l04 = FloatVector.broadcast(S, l.get(F, l0 + 4 * lk));
-    FloatVector l05 = FloatVector.broadcast(S, l.get(F, l0 + 5 * lk));
-    FloatVector l06 = FloatVector.broadcast(S, l.get(F, l0 + 6 * lk));
-    FloatVector l07 = FloatVector.broadcast(S, l.get(F, l0 + 7 * lk));
-    FloatVector l10 = FloatVector.broadcast(S, l.get(F, l0 + lm));
-    FloatVector l11 = FloatVector.broadcast(S, l.get(F, l0 + lm + lk));
-    FloatVector l12 = FloatVector.broadcast(S, l.get(F, l0 + lm + 2 * lk));
-    FloatVector l13 = FloatVector.broadcast(S, l.get(F, l0 + lm + 3 * lk));
-    FloatVector l14 = FloatVector.broadcast(S, l.get(F, l0 + lm + 4 * lk));
-    FloatVector l15 = FloatVector.broadcast(S, l.get(F, l0 + lm + 5 * lk));
-    FloatVector l16 = FloatVector.broadcast(S, l.get(F, l0 + lm + 6 * lk));
-    FloatVector l17 = FloatVector.broadcast(S, l.get(F, l0 + lm + 7 * lk));
+    FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
+    FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
+    FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
+    FloatVector l03 = FloatVector.broadcast(S, Scalars.load(l, l0 + 3 * lk));
+    FloatVector l04 = FloatVector.broadcast(S, Scalars.load(l, l0 + 4 * lk));
+    FloatVector l05 = FloatVector.broadcast(S, Scalars.load(l, l0 + 5 * lk));
+    FloatVector l06 = FloatVector.broadcast(S, Scalars.load(l, l0 + 6 * lk));
+    FloatVector l07 = FloatVector.broadcast(S, Scalars.load(l, l0 + 7 * lk));
+    FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
+    FloatVector l11 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + lk));
+    FloatVector l12 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 2 * lk));
+    FloatVector l13 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 3 * lk));
+    FloatVector l14 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 4 * lk));
+    FloatVector l15 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 5 * lk));
+    FloatVector l16 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 6 * lk));
+    FloatVector l17 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm + 7 * lk));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector c2 = FloatVector.fromMemorySegment(S, c, c0 + cm, O);

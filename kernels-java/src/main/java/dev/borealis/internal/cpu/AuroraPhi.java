@@ -30,9 +30,9 @@ final class AuroraPhi extends Phi {
     this.bases = spec.grid().bases();
     this.lo = spec.grid().min();
     this.step = spec.grid().step();
-    this.h = spec.fixedTerm() ? arena.allocate(4L * rank * rank, 64) : MemorySegment.NULL;
+    this.h = spec.fixedTerm() ? Scalars.allocate(arena, (long) rank * rank) : MemorySegment.NULL;
     long rows = spec.mode() == SplineMode.FULL ? (long) rank * rank : rank;
-    this.spline = spec.splineTerm() ? arena.allocate(4L * rows * bases, 64) : MemorySegment.NULL;
+    this.spline = spec.splineTerm() ? Scalars.allocate(arena, rows * bases) : MemorySegment.NULL;
     boolean channel = spec.splineTerm() && spec.mode() == SplineMode.CHANNEL;
     this.tables = new SplineTable[channel ? rank : 0];
     for (int j = 0; j < tables.length; j++) {
@@ -86,11 +86,13 @@ final class AuroraPhi extends Phi {
   /** {@code q_m = Σ_i b_m(z_i)}. */
   private MemorySegment sumOfBases(MemorySegment z, long z0, int width, ThreadScratch scratch) {
     MemorySegment q = scratch.get(ThreadScratch.Slot.BASES, (long) bases * Block.TOKENS);
-    BSpline.bases(lo, step, bases, z, z0, q, 0, Block.ROW, width);
-    for (int i = 1; i < rank; i++) {
-      BSpline.addBases(lo, step, bases, z, z0 + i * Block.ROW, q, 0, Block.ROW, width);
-    }
+    BSpline.sumBases(lo, step, bases, z, z0, Block.ROW, rank, q, 0, Block.ROW, width);
     return q;
+  }
+
+  /** {@code b_m = b_m(z)} for one row of z. */
+  private void basesOf(MemorySegment z, long z0, MemorySegment b, int width) {
+    BSpline.sumBases(lo, step, bases, z, z0, Block.ROW, 1, b, 0, Block.ROW, width);
   }
 
   /** {@code u_j (+)= Σ_i Σ_m W[j,i,m] b_m(z_i)}, one i after the other. */
@@ -98,7 +100,7 @@ final class AuroraPhi extends Phi {
       MemorySegment z, long z0, MemorySegment u, long u0, int width, ThreadScratch scratch) {
     MemorySegment b = scratch.get(ThreadScratch.Slot.BASES, (long) bases * Block.TOKENS);
     for (int i = 0; i < rank; i++) {
-      BSpline.bases(lo, step, bases, z, z0 + i * Block.ROW, b, 0, Block.ROW, width);
+      basesOf(z, z0 + i * Block.ROW, b, width);
       Outer.run(
           spline,
           4L * i * bases,
@@ -171,11 +173,7 @@ final class AuroraPhi extends Phi {
     BlockProducts.addGradient(g, g0, rank, q, 0, bases, width, sums, s0, bases, scratch);
     MemorySegment e = scratch.get(ThreadScratch.Slot.BASES_GRADIENT, (long) bases * Block.TOKENS);
     BlockProducts.applyTransposed(spline, 0, rank, bases, bases, g, g0, e, 0, width, false);
-    for (int i = 0; i < rank; i++) {
-      long row = i * Block.ROW;
-      BSpline.addWeightedDerivative(
-          lo, step, bases, z, z0 + row, e, 0, Block.ROW, dz, dz0 + row, width);
-    }
+    BSpline.addGradient(lo, step, bases, z, z0, Block.ROW, rank, e, 0, Block.ROW, dz, dz0, width);
   }
 
   private void backwardChannel(
@@ -192,7 +190,7 @@ final class AuroraPhi extends Phi {
     MemorySegment b = scratch.get(ThreadScratch.Slot.BASES, (long) bases * Block.TOKENS);
     for (int j = 0; j < rank; j++) {
       long row = j * Block.ROW;
-      BSpline.bases(lo, step, bases, z, z0 + row, b, 0, Block.ROW, width);
+      basesOf(z, z0 + row, b, width);
       BlockProducts.addGradient(
           g, g0 + row, 1, b, 0, bases, width, sums, s0 + 4L * j * bases, bases, scratch);
       SplineRow.addBackward(tables[j], z, z0 + row, g, g0 + row, dz, dz0 + row, width);
@@ -216,12 +214,12 @@ final class AuroraPhi extends Phi {
     for (int i = 0; i < rank; i++) {
       long row = i * Block.ROW;
       long column = 4L * i * bases;
-      BSpline.bases(lo, step, bases, z, z0 + row, b, 0, Block.ROW, width);
+      basesOf(z, z0 + row, b, width);
       BlockProducts.addGradient(
           g, g0, rank, b, 0, bases, width, sums, s0 + column, stride, scratch);
       BlockProducts.applyTransposed(spline, column, rank, bases, stride, g, g0, e, 0, width, false);
-      BSpline.addWeightedDerivative(
-          lo, step, bases, z, z0 + row, e, 0, Block.ROW, dz, dz0 + row, width);
+      BSpline.addGradient(
+          lo, step, bases, z, z0 + row, Block.ROW, 1, e, 0, Block.ROW, dz, dz0 + row, width);
     }
   }
 }

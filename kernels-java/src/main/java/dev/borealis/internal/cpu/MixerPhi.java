@@ -11,7 +11,7 @@ final class MixerPhi extends Phi {
 
   MixerPhi(int rank, Arena arena) {
     super(rank);
-    this.mixer = arena.allocate(4L * rank * rank, 64);
+    this.mixer = Scalars.allocate(arena, (long) rank * rank);
   }
 
   @Override

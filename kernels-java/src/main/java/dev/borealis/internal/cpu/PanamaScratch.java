@@ -82,7 +82,7 @@ final class PanamaScratch implements AdapterKernel.Scratch {
   }
 
   private static MemorySegment floats(Arena arena, long count) {
-    return count == 0 ? MemorySegment.NULL : arena.allocate(count * 4, 64);
+    return count == 0 ? MemorySegment.NULL : Scalars.allocate(arena, count);
   }
 
   void begin(Tensor newX, Tensor newY, CallOptions newOptions) {

@@ -76,7 +76,7 @@ final class ThreadScratch {
   MemorySegment get(Slot slot, long floats) {
     MemorySegment segment = segments.get(slot);
     if (segment == null || segment.byteSize() < floats * 4) {
-      segment = Arena.ofAuto().allocate(floats * 4, 64);
+      segment = Scalars.allocate(Arena.ofAuto(), floats);
       segments.put(slot, segment);
     }
     return segment;

@@ -52,17 +52,10 @@ class AllocationTest {
         kernel("swish", () -> Elementwise.swish(2, z, 0, out, 0, n)),
         kernel("swishBackward", () -> Elementwise.swishBackward(2, z, 0, g, 0, out, 0, n)),
         kernel("swishBetaBackward", () -> Elementwise.swishBetaBackward(2, z, 0, g, 0, out, 0, n)),
-        kernel("bases", () -> BSpline.bases(-1, 0.4, bases, z, 0, rows, 0, stride, n)),
-        kernel("addBases", () -> BSpline.addBases(-1, 0.4, bases, z, 0, rows, 0, stride, n)),
+        kernel("sumBases", () -> BSpline.sumBases(-1, 0.4, bases, z, 0, 0, 1, rows, 0, stride, n)),
         kernel(
-            "basesDerivative",
-            () -> BSpline.basesDerivative(-1, 0.4, bases, z, 0, rows, 0, stride, n)),
-        kernel(
-            "addBasesDerivative",
-            () -> BSpline.addBasesDerivative(-1, 0.4, bases, z, 0, rows, 0, stride, n)),
-        kernel(
-            "addWeightedDerivative",
-            () -> BSpline.addWeightedDerivative(-1, 0.4, bases, z, 0, rows, 0, stride, out, 0, n)),
+            "spline gradient",
+            () -> BSpline.addGradient(-1, 0.4, bases, z, 0, 0, 1, rows, 0, stride, out, 0, n)),
         kernel("row", () -> SplineRow.forward(small, z, 0, out, 0, n)),
         kernel("row, add", () -> SplineRow.addForward(small, z, 0, out, 0, n)),
         kernel("row, backward", () -> SplineRow.addBackward(small, z, 0, g, 0, out, 0, n)),

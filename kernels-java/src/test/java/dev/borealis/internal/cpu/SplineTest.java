@@ -67,47 +67,68 @@ class SplineTest {
     long stride = 4L * count + 64;
     int rows = (int) (bases * stride / 4);
     MemorySegment value = Floats.filled(rows, Float.NaN);
-    MemorySegment added = Floats.filled(rows, 2);
-    MemorySegment slope = Floats.filled(rows, Float.NaN);
-    MemorySegment addedSlope = Floats.filled(rows, 2);
-    BSpline.bases(lo, h, bases, z, 0, value, 0, stride, count);
-    BSpline.addBases(lo, h, bases, z, 0, added, 0, stride, count);
-    BSpline.basesDerivative(lo, h, bases, z, 0, slope, 0, stride, count);
-    BSpline.addBasesDerivative(lo, h, bases, z, 0, addedSlope, 0, stride, count);
+    BSpline.sumBases(lo, h, bases, z, 0, 4L * count, 1, value, 0, stride, count);
     for (int m = 0; m < bases; m++) {
       for (int i = 0; i < count; i++) {
         double x = Floats.get(z, i);
-        int at = (int) (m * stride / 4) + i;
         double b = Truth.basis(lo, h, m, x);
-        assertEquals(b, Floats.get(value, at), TOLERANCE, "b at " + x);
-        assertEquals(2 + b, Floats.get(added, at), TOLERANCE, "2 + b at " + x);
-        double db = Truth.basisDerivative(lo, h, m, x);
-        assertEquals(db, Floats.get(slope, at), TOLERANCE / h, "b' at " + x);
-        double rounding = 1e-6 * (1 + Math.abs(db));
-        assertEquals(2 + db, Floats.get(addedSlope, at), TOLERANCE / h + rounding, "2 + b'");
+        assertEquals(b, Floats.get(value, (int) (m * stride / 4) + i), TOLERANCE, "b at " + x);
+      }
+    }
+  }
+
+  /** Three rows: the points as they are, backwards, and zero. */
+  private static MemorySegment rows(MemorySegment points) {
+    int count = count(points);
+    MemorySegment rows = Floats.zeros(3 * count);
+    for (int i = 0; i < count; i++) {
+      rows.setAtIndex(ValueLayout.JAVA_FLOAT, i, Floats.get(points, i));
+      rows.setAtIndex(ValueLayout.JAVA_FLOAT, 2L * count - 1 - i, Floats.get(points, i));
+    }
+    return rows;
+  }
+
+  @ParameterizedTest(name = "[{0}, {1}] / {2}")
+  @MethodSource("grids")
+  void sumsOfBasesMatchTheClosedForm(double lo, double hi, int size) {
+    double h = (hi - lo) / size;
+    int bases = size + 3;
+    MemorySegment points = points(lo, hi, size);
+    int count = count(points);
+    MemorySegment z = rows(points);
+    MemorySegment sums = Floats.filled(bases * count, Float.NaN);
+    BSpline.sumBases(lo, h, bases, z, 0, 4L * count, 3, sums, 0, 4L * count, count);
+    for (int m = 0; m < bases; m++) {
+      for (int i = 0; i < count; i++) {
+        double expected = 0;
+        for (int k = 0; k < 3; k++) {
+          expected += Truth.basis(lo, h, m, Floats.get(z, k * count + i));
+        }
+        assertEquals(expected, Floats.get(sums, m * count + i), 3 * TOLERANCE);
       }
     }
   }
 
   @ParameterizedTest(name = "[{0}, {1}] / {2}")
   @MethodSource("grids")
-  void weightedDerivativeMatchesTheClosedForm(double lo, double hi, int size) {
+  void gradientMatchesTheClosedForm(double lo, double hi, int size) {
     double h = (hi - lo) / size;
     int bases = size + 3;
-    MemorySegment z = points(lo, hi, size);
-    int count = count(z);
+    MemorySegment points = points(lo, hi, size);
+    int count = count(points);
+    MemorySegment z = rows(points);
     MemorySegment g = Floats.zeros(bases * count);
     Random random = new Random(size);
     for (int i = 0; i < bases * count; i++) {
       g.setAtIndex(ValueLayout.JAVA_FLOAT, i, random.nextFloat(-1, 1));
     }
-    MemorySegment out = Floats.filled(count, 1);
-    BSpline.addWeightedDerivative(lo, h, bases, z, 0, g, 0, 4L * count, out, 0, count);
-    for (int i = 0; i < count; i++) {
+    MemorySegment out = Floats.filled(3 * count, 1);
+    BSpline.addGradient(lo, h, bases, z, 0, 4L * count, 3, g, 0, 4L * count, out, 0, count);
+    for (int i = 0; i < 3 * count; i++) {
       double x = Floats.get(z, i);
       double expected = 1;
       for (int m = 0; m < bases; m++) {
-        expected += Floats.get(g, m * count + i) * Truth.basisDerivative(lo, h, m, x);
+        expected += Floats.get(g, m * count + i % count) * Truth.basisDerivative(lo, h, m, x);
       }
       double tolerance = 2 * TOLERANCE / h + 1e-6;
       assertEquals(expected, Floats.get(out, i), tolerance, "at " + x);
@@ -171,14 +192,17 @@ class SplineTest {
     MemorySegment slope = Floats.filled(count, 0);
     SplineRow.forward(table, z, 0, value, 0, count);
     SplineRow.addBackward(table, z, 0, Floats.filled(count, 1), 0, slope, 0, count);
-    MemorySegment rows = Floats.filled(2 * bases * count, Float.NaN);
-    BSpline.bases(lo, h, bases, z, 0, rows, 0, 4L * count, count);
-    BSpline.basesDerivative(lo, h, bases, z, 0, rows, 4L * bases * count, 4L * count, count);
+    MemorySegment rows = Floats.filled(bases * count, Float.NaN);
+    BSpline.sumBases(lo, h, bases, z, 0, 0, 1, rows, 0, 4L * count, count);
+    MemorySegment gradient = Floats.zeros(count);
+    MemorySegment ones = Floats.filled(bases * count, 1);
+    BSpline.addGradient(lo, h, bases, z, 0, 0, 1, ones, 0, 4L * count, gradient, 0, count);
     for (int i = 0; i < count; i++) {
       assertEquals(0f, Floats.get(value, i), "s at " + Floats.get(z, i));
       assertEquals(0f, Floats.get(slope, i), "s' at " + Floats.get(z, i));
-      for (int row = 0; row < 2 * bases; row++) {
-        assertEquals(0f, Math.abs(Floats.get(rows, row * count + i)), "row " + row);
+      assertEquals(0f, Floats.get(gradient, i), "gradient at " + Floats.get(z, i));
+      for (int row = 0; row < bases; row++) {
+        assertEquals(0f, Floats.get(rows, row * count + i), "row " + row);
       }
     }
   }
@@ -196,10 +220,27 @@ class SplineTest {
       MemorySegment slope = Floats.zeros(count);
       SplineRow.addBackward(table, z, 0, Floats.filled(count, 1), 0, slope, 0, count);
       assertTrue(Float.isNaN(Floats.get(slope, 0)));
-      BSpline.bases(-1, 2. / size, size + 3, z, 0, out, 0, 4L * count, count);
-      assertTrue(Float.isNaN(Floats.get(out, 0)));
-      BSpline.basesDerivative(-1, 2. / size, size + 3, z, 0, out, 0, 4L * count, count);
-      assertTrue(Float.isNaN(Floats.get(out, 0)));
+      int bases = size + 3;
+      BSpline.sumBases(-1, 2. / size, bases, z, 0, 0, 1, out, 0, 4L * count, count);
+      MemorySegment gradient = Floats.zeros(count);
+      BSpline.addGradient(
+          -1,
+          2. / size,
+          bases,
+          z,
+          0,
+          0,
+          1,
+          Floats.zeros(bases * count),
+          0,
+          4L * count,
+          gradient,
+          0,
+          count);
+      assertTrue(Float.isNaN(Floats.get(gradient, 0)));
+      for (int m = 0; m < bases; m++) {
+        assertTrue(Float.isNaN(Floats.get(out, m * count)));
+      }
     }
   }
 
@@ -266,13 +307,13 @@ class SplineTest {
         () -> SplineRow.addBackward(table, z, 0, z, 4, out, 0, count));
     assertThrows(
         IndexOutOfBoundsException.class,
-        () -> BSpline.bases(-1, 0.4, 8, z, 0, out, 4, 4L * count, count));
+        () -> BSpline.sumBases(-1, 0.4, 8, z, 0, 0, 1, out, 4, 4L * count, count));
     assertThrows(
         IllegalArgumentException.class,
-        () -> BSpline.bases(-1, 0, 8, z, 0, out, 0, 4L * count, count));
+        () -> BSpline.sumBases(-1, 0, 8, z, 0, 0, 1, out, 0, 4L * count, count));
     assertThrows(
         IllegalArgumentException.class,
-        () -> BSpline.bases(-1, 0.4, 0, z, 0, out, 0, 4L * count, count));
+        () -> BSpline.sumBases(-1, 0.4, 0, z, 0, 0, 1, out, 0, 4L * count, count));
     for (int i = 0; i < 8 * count; i++) {
       assertEquals(77, Floats.get(out, i));
     }

@@ -235,7 +235,7 @@ final class TileGenerator {
     for (int m = 0; m < rows; m++) {
       for (int k = 0; k < depth; k++) {
         s.append(
-            "    FloatVector l%d%d = FloatVector.broadcast(S, l.get(F, l0%s%s));\n"
+            "    FloatVector l%d%d = FloatVector.broadcast(S, Scalars.load(l, l0%s%s));\n"
                 .formatted(m, k, times(m, "lm"), times(k, "lk")));
       }
     }
