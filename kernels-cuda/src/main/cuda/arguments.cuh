@@ -189,4 +189,88 @@ struct AdamW {
   double rootCorrection;  // sqrt(1 - beta2^t)
 };
 
+// Merges, in double; see merge.cuh. A matrix of doubles has a stride for rows and one for columns, so
+// that its transpose is one too; what is written is dense.
+
+// out = factor * rowGain * columnGain * in.
+struct Widen {
+  const void* in;             // [rows, ldIn], typed
+  const double* rowGain;      // [rows], or null
+  const double* columnGain;   // [columns], or null
+  double* out;                // [rows, columns]
+  int32_t* notFinite;         // [rows] first column with no number, `columns` if none; or null
+  int64_t ldIn;
+  int32_t rows;
+  int32_t columns;
+  double factor;
+};
+
+// out = P Q + addend.
+struct MergeProduct {
+  const double* p;       // [rows, inner]
+  const double* q;       // [inner, columns]
+  const double* addend;  // [rows, columns], or null
+  void* out;             // [rows, columns], double or float
+  int64_t pRow;
+  int64_t pColumn;
+  int64_t qRow;
+  int64_t qColumn;
+  int64_t addRow;
+  int64_t addColumn;
+  int32_t rows;
+  int32_t columns;
+  int32_t inner;
+  int32_t outF32;
+};
+
+// U = v * phi(Z).
+struct MergePhi {
+  const double* z;       // [rows, ra]
+  double* u;             // [rows, r]
+  const double* matrix;  // H or M [r, r]
+  const double* spline;  // [r, K] or [r, r, K]
+  const double* beta;    // [r]
+  const double* v;       // [r], or null
+  int64_t zRow;
+  int64_t zColumn;
+  int64_t uRow;
+  int64_t uColumn;
+  int32_t r;
+  int32_t ra;
+  int32_t kind;
+  int32_t activation;
+  int32_t fixedTerm;
+  int32_t splineTerm;
+  int32_t splineMode;
+  int32_t gridSize;
+  double gridMin;
+  double step;
+};
+
+// Subtracts the columns' means.
+struct MergeCentre {
+  double* values;  // [rows, columns]
+  double* mean;    // [columns]
+  int32_t rows;
+  int32_t columns;
+};
+
+// w += delta, each sum rounded once.
+struct MergeAdd {
+  void* w;             // [rows, ldW], typed
+  const float* delta;  // [rows, columns]
+  int64_t ldW;
+  int32_t rows;
+  int32_t columns;
+};
+
+// A number for each row that tells its bits.
+struct Fingerprint {
+  const void* in;    // [rows, ldIn], typed
+  uint64_t* hashes;  // [rows]
+  int64_t ldIn;
+  int32_t rows;
+  int32_t columns;
+};
+
 }  // namespace borealis

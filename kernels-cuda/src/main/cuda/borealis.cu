@@ -1,7 +1,7 @@
 // The kernels: what a launch does. The arithmetic is in product.cuh and phi.cuh, the contract of
 // each kernel in docs/CUDA.md. No kernel uses atomics, and every sum has a fixed order: the same call
 // gives the same bits. None allocates or waits for the host.
-#include "phi.cuh"
+#include "merge.cuh"
 
 namespace borealis {
 
@@ -435,6 +435,9 @@ using namespace borealis;
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
   }                                                                                           \
   KERNEL(borealis_pack_##type, Pack, THREADS, 2) { packColumns<T>(p); }                       \
+  KERNEL(borealis_widen_##type, Widen, THREADS, 2) { widenRow<T>(p); }                        \
+  KERNEL(borealis_merge_add_##type, MergeAdd, THREADS, 2) { mergeAdd<T>(p); }                 \
+  KERNEL(borealis_fingerprint_##type, Fingerprint, THREADS, 2) { fingerprintRow<T>(p); }      \
   KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, 2) { backwardUp<T, 1>(p); }   \
   KERNEL(borealis_backward_up_##type##_32, BackwardUp, THREADS, 1) { backwardUp<T, 2>(p); }
 
@@ -454,3 +457,6 @@ KERNEL(borealis_column_sums, ColumnSums, THREADS, 2) { columnSumsTile(p); }
 KERNEL(borealis_reduce, Reduction, THREADS, 2) { reduceColumns(p); }
 KERNEL(borealis_gain_gradient, GainGradient, THREADS, 2) { gainColumns(p); }
 KERNEL(borealis_adamw, AdamW, THREADS, 2) { adamWElement(p); }
+KERNEL(borealis_merge_product, MergeProduct, THREADS, 2) { mergeProduct(p); }
+KERNEL(borealis_merge_phi, MergePhi, THREADS, 2) { mergePhi(p); }
+KERNEL(borealis_merge_centre, MergeCentre, THREADS, 2) { mergeCentre(p); }

@@ -8,6 +8,7 @@ import dev.borealis.adapter.LinearKernel;
 import dev.borealis.backend.AdamWKernel;
 import dev.borealis.backend.BackendProvider;
 import dev.borealis.backend.Capabilities;
+import dev.borealis.backend.MergeKernel;
 import dev.borealis.device.DeviceStream;
 import dev.borealis.ffm.Context;
 import dev.borealis.ffm.Cublas;
@@ -137,6 +138,11 @@ final class CudaEngine implements BackendProvider.Engine {
   @Override
   public AdamWKernel adamW(DeviceStream stream, double beta1, double beta2, double epsilon) {
     return new CudaAdamW(CudaQueue.of(stream), beta1, beta2, epsilon);
+  }
+
+  @Override
+  public MergeKernel mergeKernel(DeviceStream stream) {
+    return new CudaMerge(this, CudaQueue.of(stream));
   }
 
   @Override

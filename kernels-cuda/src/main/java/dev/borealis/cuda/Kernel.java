@@ -17,6 +17,9 @@ enum Kernel {
   BACKWARD_UP_16(true),
   BACKWARD_UP_32(true),
   PACK(true),
+  WIDEN(true),
+  MERGE_ADD(true),
+  FINGERPRINT(true),
   BATCH_CONTRACT(true),
   BATCH_EXPAND(true),
   BATCH_PHI(false),
@@ -26,7 +29,10 @@ enum Kernel {
   COLUMN_SUMS(false),
   REDUCE(false),
   GAIN_GRADIENT(false),
-  ADAMW(false);
+  ADAMW(false),
+  MERGE_PRODUCT(false),
+  MERGE_PHI(false),
+  MERGE_CENTRE(false);
 
   /** Threads of a block, of every kernel. */
   static final int THREADS = 256;

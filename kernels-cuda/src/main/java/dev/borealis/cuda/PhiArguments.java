@@ -7,16 +7,11 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.borealis.adapter.Activation;
 import dev.borealis.adapter.Nonlinearity;
 import dev.borealis.adapter.SplineGrid;
+import dev.borealis.adapter.SplineMode;
 import java.lang.foreign.MemorySegment;
 
 /** The struct {@code Phi} in native memory. */
 final class PhiArguments {
-  private static final int POINTWISE = 0;
-  private static final int SWISH = 1;
-  private static final int SWIGLU = 2;
-  private static final int MIXER = 3;
-  private static final int AURORA = 4;
-
   private static final long PARTIAL = offset("partial");
   private static final long DOWN_BIAS = offset("downBias");
   private static final long Z = offset("z");
@@ -78,33 +73,43 @@ final class PhiArguments {
   }
 
   private void function(Nonlinearity nonlinearity) {
+    memory.set(JAVA_INT, KIND, kind(nonlinearity));
     switch (nonlinearity) {
-      case Nonlinearity.Pointwise p -> {
-        memory.set(JAVA_INT, KIND, POINTWISE);
-        memory.set(JAVA_INT, ACTIVATION, code(p.activation()));
-      }
-      case Nonlinearity.Swish s -> memory.set(JAVA_INT, KIND, SWISH);
-      case Nonlinearity.SwiGlu s -> memory.set(JAVA_INT, KIND, SWIGLU);
-      case Nonlinearity.Mixer m -> memory.set(JAVA_INT, KIND, MIXER);
+      case Nonlinearity.Pointwise p -> memory.set(JAVA_INT, ACTIVATION, code(p.activation()));
+      case Nonlinearity.Swish s -> {}
+      case Nonlinearity.SwiGlu s -> {}
+      case Nonlinearity.Mixer m -> {}
       case Nonlinearity.Aurora a -> {
-        memory.set(JAVA_INT, KIND, AURORA);
         memory.set(JAVA_INT, ACTIVATION, code(a.activation()));
         memory.set(JAVA_INT, FIXED_TERM, a.fixedTerm() ? 1 : 0);
         memory.set(JAVA_INT, SPLINE_TERM, a.splineTerm() ? 1 : 0);
-        int mode =
-            switch (a.mode()) {
-              case SUM -> 0;
-              case CHANNEL -> 1;
-              case FULL -> 2;
-            };
-        memory.set(JAVA_INT, SPLINE_MODE, mode);
+        memory.set(JAVA_INT, SPLINE_MODE, code(a.mode()));
         memory.set(JAVA_LONG, LD_Q, Packed.ld(a.grid().bases()));
         grid(memory, GRID_SIZE, GRID_MIN, a.grid());
       }
     }
   }
 
-  private static int code(Activation activation) {
+  /** The number of an enum of arguments.cuh. */
+  static int kind(Nonlinearity nonlinearity) {
+    return switch (nonlinearity) {
+      case Nonlinearity.Pointwise p -> 0;
+      case Nonlinearity.Swish s -> 1;
+      case Nonlinearity.SwiGlu s -> 2;
+      case Nonlinearity.Mixer m -> 3;
+      case Nonlinearity.Aurora a -> 4;
+    };
+  }
+
+  static int code(SplineMode mode) {
+    return switch (mode) {
+      case SUM -> 0;
+      case CHANNEL -> 1;
+      case FULL -> 2;
+    };
+  }
+
+  static int code(Activation activation) {
     return switch (activation) {
       case IDENTITY -> 0;
       case RELU -> 1;

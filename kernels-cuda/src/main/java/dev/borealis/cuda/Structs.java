@@ -174,11 +174,11 @@ final class Structs {
 
   private Structs() {}
 
-  private static MemoryLayout longs(String name) {
+  static MemoryLayout longs(String name) {
     return ValueLayout.JAVA_LONG.withName(name);
   }
 
-  private static MemoryLayout ints(String name) {
+  static MemoryLayout ints(String name) {
     return ValueLayout.JAVA_INT.withName(name);
   }
 
@@ -186,7 +186,7 @@ final class Structs {
     return ValueLayout.JAVA_FLOAT.withName(name);
   }
 
-  private static MemoryLayout doubles(String name) {
+  static MemoryLayout doubles(String name) {
     return ValueLayout.JAVA_DOUBLE.withName(name);
   }
 

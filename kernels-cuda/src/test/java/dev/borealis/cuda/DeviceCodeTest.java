@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -36,6 +37,9 @@ class DeviceCodeTest {
   private static final List<Integer> ARCHITECTURES = List.of(80, 90, 100, 120);
 
   private static final int REGISTER_FILE = 65536;
+
+  private static final Set<Kernel> IN_DOUBLE =
+      EnumSet.of(Kernel.ADAMW, Kernel.MERGE_PHI, Kernel.MERGE_CENTRE);
 
   /**
    * Bytes moved by design, beside the floor: shares of sums are the larger part of what is more.
@@ -223,10 +227,9 @@ class DeviceCodeTest {
         assertEquals(design.shuffles(), counts.shuffles(), name);
         assertEquals(0, counts.local(), name);
         assertEquals(0, counts.atomics(), name);
-        // AdamW divides and takes roots in double. No other kernel has a slow path of a division,
-        // or
-        // any other routine; the calls for sm_80 follow operations of a warp.
-        boolean routines = kernel == Kernel.ADAMW;
+        // These divide in double. No other kernel has a slow path of a division, or any other
+        // routine; the calls for sm_80 follow operations of a warp.
+        boolean routines = IN_DOUBLE.contains(kernel);
         assertEquals(routines, !counts.routines().isEmpty(), name);
         assertTrue(routines || architecture == 80 || counts.calls() == 0, name);
       });

@@ -66,7 +66,11 @@ final class KernelDesign {
       case BACKWARD_UP_32 -> sums(16, 32);
       case PHI_FORWARD, BATCH_PHI -> aurora(LARGEST_RANK).forwardBytes();
       case PHI_BACKWARD -> aurora(LARGEST_RANK).backwardBytes();
-      case COLUMN_SUMS -> Kernel.THREADS * 4L;
+      case COLUMN_SUMS, WIDEN -> Kernel.THREADS * 4L;
+      case FINGERPRINT, MERGE_CENTRE -> MergeMemory.NUMBERS_BYTES;
+      case MERGE_PRODUCT -> MergeMemory.PRODUCT_BYTES;
+      // SwiGLU's Z has twice the rank.
+      case MERGE_PHI -> MergeMemory.phiBytes(LARGEST_RANK, 2 * LARGEST_RANK);
       default -> 0;
     };
   }

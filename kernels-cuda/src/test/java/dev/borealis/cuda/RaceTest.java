@@ -179,6 +179,7 @@ class RaceTest {
         CudaShapesTest.Step.random(step.spec(), step.tokens(), type, arena).run(engine, arena);
       }
       baseLayerAndBatch(type, context, arena);
+      CudaMergeTest.merge(AdapterSpec.aurora(70, 66, 4).build(), type, arena);
     }
     Replay replay = replay("borealis.cu", StandIn.Order.RANDOM);
     assertEquals(0, replay.status(), replay::output);

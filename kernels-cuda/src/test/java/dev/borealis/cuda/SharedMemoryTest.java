@@ -32,6 +32,7 @@ class SharedMemoryTest {
       run(fused, aurora(up), arena);
       run(fused, aurora(most), arena);
       run(fused, AdapterSpec.noLora(8, 8, 3).build(), arena);
+      CudaMergeTest.merge(AdapterSpec.noraSwiGlu(8, 8, most).build(), DType.F32, arena);
     }
     Set<Kernel> maybeNotLaunched =
         EnumSet.of(Kernel.BATCH_CONTRACT, Kernel.BATCH_PHI, Kernel.BATCH_EXPAND);

@@ -270,6 +270,18 @@ public final class Backend {
   }
 
   /**
+   * {@return merges of tensors on a device; {@code DeviceMerge} puts the checks in front}
+   *
+   * @param stream of this backend
+   * @throws IllegalArgumentException if the stream is of another device
+   * @throws UnsupportedOperationException if the backend has no merges
+   */
+  public MergeKernel mergeKernel(DeviceStream stream) {
+    stream.requireAt(location());
+    return engine.mergeKernel(stream);
+  }
+
+  /**
    * {@return what calls over several adapters need; {@code AdapterBatch} puts the checks in front}
    *
    * @param maxRows largest number of rows of a call, ≥ 0

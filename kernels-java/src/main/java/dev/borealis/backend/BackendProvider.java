@@ -85,6 +85,18 @@ public interface BackendProvider {
     }
 
     /**
+     * Makes merges of tensors on a device; those of the host need none.
+     *
+     * @param stream of this backend
+     * @return merges that are queued in the stream and waited for
+     * @throws UnsupportedOperationException if the backend has no merges
+     */
+    default MergeKernel mergeKernel(DeviceStream stream) {
+      throw new UnsupportedOperationException(
+          "backend: expected one with merges on a device, came one without");
+    }
+
+    /**
      * Packs an adapter's weights and chooses its kernels.
      *
      * @param weights checked, live, on the host or at {@link #location()}

@@ -14,24 +14,22 @@ final class LeastSquares {
   private LeastSquares() {}
 
   /**
-   * Solves for Mᵀ.
+   * Solves the normal equations {@code ZᵀZ Mᵀ = ZᵀU} for Mᵀ.
    *
-   * @param z [n, k] row-major
-   * @param k columns of z
-   * @param u [n, r] row-major
-   * @param r columns of u
+   * @param gram ZᵀZ [k, k] row-major; overwritten
+   * @param k columns of Z
+   * @param cross ZᵀU [k, r] row-major; overwritten by Mᵀ
+   * @param r columns of U
    * @return Mᵀ [k, r] row-major
    */
-  static double[] solve(double[] z, int k, double[] u, int r) {
-    double[] gram = product(z, k, z, k);
-    double[] solution = product(z, k, u, r);
+  static double[] solve(double[] gram, int k, double[] cross, int r) {
     factor(gram, k);
-    substitute(gram, k, solution, r);
-    return solution;
+    substitute(gram, k, cross, r);
+    return cross;
   }
 
   /** Pᵀ Q [p, q] of row-major P [n, p] and Q [n, q]. */
-  private static double[] product(double[] left, int p, double[] right, int q) {
+  static double[] product(double[] left, int p, double[] right, int q) {
     double[] result = new double[p * q];
     int n = left.length / p;
     for (int row = 0; row < n; row++) {

@@ -1,18 +1,15 @@
 package dev.borealis.merge;
 
-import dev.borealis.adapter.Activation;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.CallOptions;
-import dev.borealis.adapter.Nonlinearity;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.UnsupportedSpecException;
 import dev.borealis.internal.Checks;
 import dev.borealis.internal.reference.AdapterOracle;
-import dev.borealis.tensor.ShapeMismatchException;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * </table>
  *
  * <p>Everything is computed in double and rounded once to F32. Dropout has no part in it. Weights
- * and samples may be of any dtype and row stride. Runs on the caller's thread; safe to call from
- * several.
+ * and samples may be of any dtype and row stride, on the host ({@link DeviceMerge} takes those on a
+ * device). Runs on the caller's thread; safe to call from several.
  */
 public final class Merge {
   private Merge() {}
@@ -60,36 +57,7 @@ public final class Merge {
    * @throws IllegalStateException if memory is closed or another thread's
    */
   public static MergeDelta delta(AdapterWeights weights, float scale, Arena arena) {
-    AdapterSpec spec = weights.spec();
-    if (!spec.staticForm() && !isLinear(spec.nonlinearity())) {
-      String others = isAurora(spec) ? "staticDelta or calibratedDelta" : "calibratedDelta";
-      throw new UnsupportedSpecException(
-          method(spec)
-              + ": expected a linear or static adapter for an exact merge, came "
-              + spec
-              + "; an approximation is "
-              + others);
-    }
-    CallOptions options = options(spec, scale);
-    AdapterOracle oracle = oracle(weights);
-    double @Nullable [] bias = null;
-    if (hasBias(weights)) {
-      // Linear in x, so its value at 0 is all that does not depend on x.
-      bias = oracle.forward(new double[spec.inFeatures()], 1, options, false).y();
-    }
-    return toTensors(spec, oracle.mergedDelta(scale), bias, arena);
-  }
-
-  private static boolean hasBias(AdapterWeights weights) {
-    return weights.parameters().contains(Parameter.A_BIAS)
-        || weights.parameters().contains(Parameter.B_BIAS);
-  }
-
-  private static MergeDelta toTensors(
-      AdapterSpec spec, double[] weight, double @Nullable [] bias, Arena arena) {
-    return new MergeDelta(
-        MergeMath.tensor(weight, arena, spec.outFeatures(), spec.inFeatures()),
-        bias == null ? null : MergeMath.tensor(bias, arena, spec.outFeatures()));
+    return DeviceMerge.onHost().delta(weights, scale, arena);
   }
 
   /**
@@ -117,22 +85,7 @@ public final class Merge {
    * @throws IllegalStateException if memory is closed or another thread's
    */
   public static MergeDelta staticDelta(AdapterWeights weights, float scale, Arena arena) {
-    AdapterSpec spec = weights.spec();
-    if (!isAurora(spec)) {
-      throw new UnsupportedSpecException(
-          method(spec)
-              + ": expected AuroRA for a static merge, came "
-              + spec
-              + "; it has "
-              + (isLinear(spec.nonlinearity()) ? "delta" : "calibratedDelta"));
-    }
-    if (weights.parameters().contains(Parameter.A_BIAS)) {
-      throw new UnsupportedSpecException(
-          "AuroRA: expected no bias on the down-projection for a static merge, came one");
-    }
-    options(spec, scale);
-    double[] weight = oracle(weights).mergedDelta(scale);
-    return toTensors(spec, weight, MergeMath.optional(weights, Parameter.B_BIAS), arena);
+    return DeviceMerge.onHost().staticDelta(weights, scale, arena);
   }
 
   /**
@@ -170,17 +123,7 @@ public final class Merge {
    */
   public static MergeDelta calibratedDelta(
       AdapterWeights weights, Tensor samples, Calibration calibration, float scale, Arena arena) {
-    AdapterSpec spec = weights.spec();
-    if (spec.staticForm()) {
-      throw new UnsupportedSpecException(
-          "AuroRA-S: expected an adapter that needs a calibrated merge, came "
-              + spec
-              + " in static form, whose delta is exact");
-    }
-    CallOptions options = options(spec, scale);
-    Samples checked = new Samples(samples, spec.inFeatures());
-    requireAccessible(weights);
-    return new CalibratedMerge(weights, options).compute(checked, calibration, arena);
+    return DeviceMerge.onHost().calibratedDelta(weights, samples, calibration, scale, arena);
   }
 
   /**
@@ -212,10 +155,13 @@ public final class Merge {
   public static MergeReport report(
       AdapterWeights weights, MergeDelta delta, Tensor samples, float scale) {
     AdapterSpec spec = weights.spec();
-    requireDelta(delta, spec.outFeatures(), spec.inFeatures());
-    CallOptions options = options(spec, scale);
+    DeviceMerge.requireDelta(delta, spec.outFeatures(), spec.inFeatures(), Location.HOST);
+    CallOptions options = CallOptions.of(spec).withScale(scale);
     Samples checked = new Samples(samples, spec.inFeatures());
-    AdapterOracle oracle = oracle(weights);
+    for (Parameter parameter : weights.parameters()) {
+      Checks.accessible(parameter.tensorName(), weights.get(parameter));
+    }
+    AdapterOracle oracle = new AdapterOracle(weights);
     MergeError error = new MergeError(delta);
     checked.forEachBlock(
         (x, first, n) -> error.add(x, oracle.forward(x, n, options, false).y(), n));
@@ -251,91 +197,6 @@ public final class Merge {
    * @throws IllegalStateException if memory is closed or another thread's; nothing has changed then
    */
   public static MergedLayer apply(MergeDelta delta, Tensor w0, @Nullable Tensor bias, Arena arena) {
-    requireDelta(delta, w0.rows(), w0.columns());
-    requireTarget("w0", w0, delta);
-    Tensor biasDelta = delta.bias();
-    if (biasDelta == null) {
-      return new MergedLayer(List.of(new SavedTensor("w0", w0, delta.weight(), arena)));
-    }
-    if (bias == null) {
-      throw new IllegalArgumentException(
-          "bias: expected the layer's, since the delta has a bias, came null");
-    }
-    if (!bias.hasShape(w0.rows())) {
-      throw new ShapeMismatchException("bias: expected shape [" + w0.rows() + "], came " + bias);
-    }
-    requireTarget("bias", bias, delta);
-    Checks.disjoint("bias", bias, "w0", w0);
-    return new MergedLayer(
-        List.of(
-            new SavedTensor("w0", w0, delta.weight(), arena),
-            new SavedTensor("bias", bias, biasDelta, arena)));
-  }
-
-  private static void requireTarget(String name, Tensor target, MergeDelta delta) {
-    Checks.accessible(name, target);
-    Checks.writable(name, target);
-    Checks.disjoint(name, target, "the delta", delta.weight());
-    Tensor bias = delta.bias();
-    if (bias != null) {
-      Checks.disjoint(name, target, "the delta's bias", bias);
-    }
-  }
-
-  private static void requireDelta(MergeDelta delta, long outFeatures, long inFeatures) {
-    Checks.matrix("delta", delta.weight(), outFeatures, inFeatures);
-    Tensor bias = delta.bias();
-    if (bias != null) {
-      if (!bias.hasShape(outFeatures)) {
-        throw new ShapeMismatchException(
-            "delta's bias: expected shape [" + outFeatures + "], came " + bias);
-      }
-      Checks.accessible("delta's bias", bias);
-    }
-  }
-
-  private static AdapterOracle oracle(AdapterWeights weights) {
-    requireAccessible(weights);
-    return new AdapterOracle(weights);
-  }
-
-  private static void requireAccessible(AdapterWeights weights) {
-    for (Parameter parameter : weights.parameters()) {
-      Checks.accessible(parameter.tensorName(), weights.get(parameter));
-    }
-  }
-
-  /** Refuses a scale that is not finite. */
-  private static CallOptions options(AdapterSpec spec, float scale) {
-    return CallOptions.of(spec).withScale(scale);
-  }
-
-  private static boolean isLinear(Nonlinearity nonlinearity) {
-    return switch (nonlinearity) {
-      case Nonlinearity.Mixer m -> true;
-      case Nonlinearity.Pointwise(Activation f) -> f == Activation.IDENTITY;
-      case Nonlinearity.Swish s -> false;
-      case Nonlinearity.SwiGlu g -> false;
-      case Nonlinearity.Aurora a -> false;
-    };
-  }
-
-  private static boolean isAurora(AdapterSpec spec) {
-    return spec.nonlinearity() instanceof Nonlinearity.Aurora;
-  }
-
-  /** The method's name, for messages. */
-  private static String method(AdapterSpec spec) {
-    boolean modulated = spec.parameters().contains(Parameter.V);
-    return switch (spec.nonlinearity()) {
-      case Nonlinearity.Pointwise(Activation f) when modulated -> "NoLoRA with " + f;
-      case Nonlinearity.Pointwise(Activation f) when f == Activation.IDENTITY -> "LoRA";
-      case Nonlinearity.Pointwise(Activation f) when f == Activation.SILU -> "NoRA";
-      case Nonlinearity.Pointwise(Activation f) -> "adapter with " + f;
-      case Nonlinearity.Swish s -> "NoLoRA with Swish";
-      case Nonlinearity.SwiGlu s -> "NoRA with SwiGLU";
-      case Nonlinearity.Mixer m -> "MoSLoRA";
-      case Nonlinearity.Aurora a -> "AuroRA";
-    };
+    return DeviceMerge.onHost().apply(delta, w0, bias, arena);
   }
 }

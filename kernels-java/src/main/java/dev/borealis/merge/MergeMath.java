@@ -2,10 +2,8 @@ package dev.borealis.merge;
 
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Parameter;
-import dev.borealis.tensor.DType;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
-import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
 /** Matrices as dense, row-major arrays of double, to and from tensors. */
@@ -37,14 +35,12 @@ final class MergeMath {
     return weights.parameters().contains(parameter) ? values(weights.get(parameter)) : null;
   }
 
-  /** A new F32 tensor; each number is rounded once. */
-  static Tensor tensor(double[] values, Arena arena, long... shape) {
-    Tensor tensor = Tensor.allocate(arena, DType.F32, shape);
+  /** Writes dense values; each number is rounded once. */
+  static void write(double[] values, Tensor tensor) {
     int columns = (int) tensor.columns();
     for (int i = 0; i < values.length; i++) {
       tensor.set(i / columns, i % columns, (float) values[i]);
     }
-    return tensor;
   }
 
   /** {@code result[row] += factor · matrix[other]}, both with the same columns. */

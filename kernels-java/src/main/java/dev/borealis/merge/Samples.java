@@ -1,6 +1,7 @@
 package dev.borealis.merge;
 
 import dev.borealis.internal.Checks;
+import dev.borealis.tensor.Location;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
 
@@ -24,13 +25,18 @@ final class Samples {
   }
 
   Samples(Tensor tensor, int columns) {
-    Checks.matrix("samples", tensor, columns);
+    requireLegal(tensor, columns, Location.HOST);
+    this.tensor = tensor;
+    this.columns = columns;
+  }
+
+  /** Requires samples of some features at a place. */
+  static void requireLegal(Tensor tensor, int columns, Location location) {
+    Checks.matrix("samples", tensor, columns, location);
     if (tensor.rows() < 1 || tensor.rows() > Integer.MAX_VALUE) {
       throw new ShapeMismatchException(
           "samples: expected 1 to 2^31 - 1 rows, came " + tensor.rows());
     }
-    this.tensor = tensor;
-    this.columns = columns;
   }
 
   int rows() {

@@ -12,8 +12,7 @@ class LeastSquaresTest {
   /** The line through (0, 1), (1, 2), (2, 4): slope 3/2, intercept 5/6. */
   @Test
   void fitsALineByHand() {
-    double[] line =
-        LeastSquares.solve(new double[] {1, 0, 1, 1, 1, 2}, 2, new double[] {1, 2, 4}, 1);
+    double[] line = solve(new double[] {1, 0, 1, 1, 1, 2}, 2, new double[] {1, 2, 4}, 1);
     assertArrayEquals(new double[] {5.0 / 6, 1.5}, line, 1e-10);
   }
 
@@ -34,7 +33,7 @@ class LeastSquaresTest {
         }
       }
     }
-    double[] found = LeastSquares.solve(z, 4, u, 3);
+    double[] found = solve(z, 4, u, 3);
     for (int i = 0; i < found.length; i++) {
       assertEquals(map[i], found[i] * scales[i / 3], 1e-9);
     }
@@ -44,9 +43,14 @@ class LeastSquaresTest {
   void residualOfDependentOrTooFewRowsIsStillTheLeast() {
     // Two equal columns and one of zeros; two rows for three unknowns.
     double[] z = {1, 1, 0, 2, 2, 0};
-    double[] found = LeastSquares.solve(z, 3, new double[] {3, 6}, 1);
+    double[] found = solve(z, 3, new double[] {3, 6}, 1);
     assertTrue(Arrays.stream(found).allMatch(Double::isFinite), Arrays.toString(found));
     assertEquals(3, found[0] + found[1], 1e-6);
     assertEquals(0, found[2]);
+  }
+
+  private static double[] solve(double[] z, int k, double[] u, int r) {
+    return LeastSquares.solve(
+        LeastSquares.product(z, k, z, k), k, LeastSquares.product(z, k, u, r), r);
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.borealis.device.DeviceStream;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -13,6 +14,11 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class SavedTensorTest {
+  private static SavedTensor saved(Tensor tensor, Tensor delta) {
+    Tensor copy = Tensor.allocate(Arena.ofAuto(), tensor.dtype(), tensor.shape());
+    return new SavedTensor("w0", tensor, delta, copy, new HostMerge(), DeviceStream.onHost());
+  }
+
   /** The merged bfloat16 is the one nearest to the exact sum, ties to even: no double rounding. */
   @Test
   void roundsTheExactSumOnce() {
@@ -30,7 +36,7 @@ class SavedTensorTest {
       Tensor tensor = Tensor.allocate(Arena.ofAuto(), DType.BF16, 1, 1);
       tensor.set(0, 0, old);
       Tensor delta = Tensor.of(new float[] {change}, 1, 1);
-      new SavedTensor("w0", tensor, delta, Arena.ofAuto()).merge();
+      saved(tensor, delta).merge();
       BigDecimal exact = new BigDecimal(old).add(new BigDecimal(change));
       assertEquals(nearestBFloat16(exact), tensor.get(0, 0), old + " + " + change);
       ties += new BigDecimal(old + change).compareTo(exact) == 0 ? 0 : 1;
@@ -63,7 +69,7 @@ class SavedTensorTest {
     for (DType dtype : DType.values()) {
       Tensor tensor = Tensor.allocate(Arena.ofAuto(), dtype, 3, 5);
       Tensor zeros = Tensor.of(new float[15], 3, 5);
-      var saved = new SavedTensor("w0", tensor, zeros, Arena.ofAuto());
+      var saved = saved(tensor, zeros);
       saved.merge();
       assertDoesNotThrow(saved::requireRestorable);
       tensor.set(1, 2, -0.0f);

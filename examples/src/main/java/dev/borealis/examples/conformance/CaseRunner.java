@@ -12,11 +12,14 @@ import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
 import dev.borealis.adapter.Workspace;
 import dev.borealis.backend.Backend;
-import dev.borealis.merge.Merge;
+import dev.borealis.device.DeviceStream;
+import dev.borealis.merge.DeviceMerge;
+import dev.borealis.merge.MergeDelta;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -108,13 +111,33 @@ public final class CaseRunner {
     }
   }
 
-  private static double[] mergedDelta(ConformanceCase given, Arena arena) {
-    AdapterWeights weights = given.weights();
+  /** With the weights where the backend works: on a device if it is one's. */
+  private double[] mergedDelta(ConformanceCase given, Arena arena) {
+    AdapterSpec spec = given.weights().spec();
     float scale = given.options().scale();
-    boolean aurora = weights.spec().nonlinearity() instanceof Nonlinearity.Aurora;
-    return values(
-        (aurora ? Merge.staticDelta(weights, scale, arena) : Merge.delta(weights, scale, arena))
-            .weight());
+    boolean aurora = spec.nonlinearity() instanceof Nonlinearity.Aurora;
+    try (DeviceStream stream = backend.stream()) {
+      AdapterWeights weights = moved(given.weights(), stream, arena);
+      DeviceMerge merge = new DeviceMerge(backend, stream);
+      MergeDelta delta =
+          aurora ? merge.staticDelta(weights, scale, arena) : merge.delta(weights, scale, arena);
+      Tensor weight = Tensor.allocate(arena, DType.F32, spec.outFeatures(), spec.inFeatures());
+      stream.copy(delta.weight(), weight);
+      stream.synchronize();
+      return values(weight);
+    }
+  }
+
+  /** Copies of the weights, of their types, where the backend works. */
+  private AdapterWeights moved(AdapterWeights weights, DeviceStream stream, Arena arena) {
+    Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
+    for (Parameter parameter : weights.parameters()) {
+      Tensor tensor = weights.get(parameter);
+      Tensor copy = backend.allocate(arena, tensor.dtype(), tensor.shape());
+      stream.copy(tensor, copy);
+      tensors.put(parameter, copy);
+    }
+    return new AdapterWeights(weights.spec(), tensors);
   }
 
   /** With A = 1, B = 1 and dY = 1, dX is the mask. */
