@@ -33,13 +33,14 @@ final class Block {
     return (tokens + Species.LANES - 1) / Species.LANES * Species.LANES;
   }
 
-  /** Sets the lanes from {@code tokens} to the width to zero in every row. */
+  /**
+   * Sets the last vector of every row to zero if {@code tokens} don't fill it, before they are
+   * written, so that zeros stand behind them.
+   */
   static void clearTail(MemorySegment b, long b0, int rows, int tokens) {
-    int width = width(tokens);
-    for (int j = 0; j < rows; j++) {
-      for (int i = tokens; i < width; i++) {
-        b.set(F, b0 + j * ROW + i * 4L, 0);
-      }
+    int whole = tokens / Species.LANES * Species.LANES;
+    for (int j = 0; j < rows && whole < tokens; j++) {
+      FloatVector.zero(Species.F32).intoMemorySegment(b, b0 + j * ROW + whole * 4L, ORDER);
     }
   }
 

@@ -39,12 +39,12 @@ final class StaticForm {
       int column = block * Block.TOKENS;
       int count = Math.min(Block.TOKENS, columns - column);
       long a0 = (long) block * rank * Block.ROW;
+      Block.clearTail(a, a0, rank, count);
       for (int j = 0; j < rank; j++) {
         for (int i = 0; i < count; i++) {
           a.set(F, a0 + j * Block.ROW + i * 4L, from.get(j, column + i));
         }
       }
-      Block.clearTail(a, a0, rank, count);
       phi.forward(a, a0, u, 0, Block.width(count), own);
       for (int j = 0; j < rank; j++) {
         for (int i = 0; i < count; i++) {
@@ -63,12 +63,12 @@ final class StaticForm {
     for (int block = 0; block < Block.count(columns); block++) {
       int column = block * Block.TOKENS;
       int count = Math.min(Block.TOKENS, columns - column);
+      Block.clearTail(g, 0, rank, count);
       for (int j = 0; j < rank; j++) {
         for (int i = 0; i < count; i++) {
           g.set(F, j * Block.ROW + i * 4L, s.dA.get(F, (j * stride + column + i) * 4));
         }
       }
-      Block.clearTail(g, 0, rank, count);
       long a0 = (long) block * rank * Block.ROW;
       phi.backward(a, a0, g, 0, dz, 0, Block.width(count), s.sums, 0, own);
       for (int j = 0; j < rank; j++) {

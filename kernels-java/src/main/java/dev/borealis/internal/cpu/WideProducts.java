@@ -99,12 +99,12 @@ final class WideProducts {
         tokens,
         false,
         own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS));
+    Block.clearTail(block, b0, rank, tokens);
     for (int j = 0; j < rank; j++) {
       for (int i = 0; i < tokens; i++) {
         block.set(F, b0 + j * Block.ROW + i * 4L, rows.get(F, ((long) i * rank + j) * 4));
       }
     }
-    Block.clearTail(block, b0, rank, tokens);
   }
 
   /** {@code Y (+)= Ud Bᵀ} for the tokens of a block. */
