@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * process, and prints {@link Row}s for {@link CpuBench}.
  */
 final class CpuRun {
+  private static final long ALLOCATION_NANOS = 10_000_000_000L;
   private static final int[] WIDTHS = {768, 4096, 11008};
   private static final int LARGE = 4096;
 
@@ -248,14 +249,15 @@ final class CpuRun {
     }
   }
 
-  /** Bytes a call, the best of several batches, as the JIT itself disturbs some. */
+  /** Bytes a call, once the JIT is done with it: the best of many batches. */
   private void allocation() {
     ThreadMXBean threadBean = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     for (Method method : Method.values()) {
       try (AdapterCase adapter = new AdapterCase(backend, method, 8, 512, 768, DType.F32)) {
         stopwatch.time(adapter::forward, adapter::backward);
         long least = Long.MAX_VALUE;
-        for (int batch = 0; batch < 10; batch++) {
+        long end = System.nanoTime() + ALLOCATION_NANOS;
+        while (least > 0 && System.nanoTime() < end) {
           long before = threadBean.getCurrentThreadAllocatedBytes();
           for (int i = 0; i < 10; i++) {
             adapter.forward();
