@@ -209,8 +209,12 @@ public final class DeviceMerge {
 
   private void requireAccessible(AdapterWeights weights) {
     stream.requireAt(stream.location());
+    requireAccessible(weights, stream.location());
+  }
+
+  static void requireAccessible(AdapterWeights weights, Location location) {
     for (Parameter parameter : weights.parameters()) {
-      Checks.accessible(parameter.tensorName(), weights.get(parameter), stream.location());
+      Checks.accessible(parameter.tensorName(), weights.get(parameter), location);
     }
   }
 

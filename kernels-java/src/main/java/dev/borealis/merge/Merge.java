@@ -3,9 +3,7 @@ package dev.borealis.merge;
 import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.CallOptions;
-import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.UnsupportedSpecException;
-import dev.borealis.internal.Checks;
 import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
@@ -158,9 +156,7 @@ public final class Merge {
     DeviceMerge.requireDelta(delta, spec.outFeatures(), spec.inFeatures(), Location.HOST);
     CallOptions options = CallOptions.of(spec).withScale(scale);
     Samples checked = new Samples(samples, spec.inFeatures());
-    for (Parameter parameter : weights.parameters()) {
-      Checks.accessible(parameter.tensorName(), weights.get(parameter));
-    }
+    DeviceMerge.requireAccessible(weights, Location.HOST);
     AdapterOracle oracle = new AdapterOracle(weights);
     MergeError error = new MergeError(delta);
     checked.forEachBlock(

@@ -191,9 +191,8 @@ final class BSpline {
     for (int i = 0; i < count; i += Species.LANES) {
       long at = (long) i * Float.BYTES;
       long from = zOffset + at;
-      // Sums begin as zero(), not as the constant ZERO, which is an object: they would stay
-      // objects.
-      // NaN, or 0.
+      // zero(), not the constant ZERO, which is an object: variables that begin as one stay one.
+      // nan is NaN where one of the z is, and else 0.
       FloatVector nan = FloatVector.zero(Species.F32);
       FloatVector s0 = FloatVector.zero(Species.F32);
       FloatVector s1 = FloatVector.zero(Species.F32);
@@ -315,7 +314,7 @@ final class BSpline {
       long from = zOffset + at;
       long to = dstOffset + at;
       long gAt = gOffset + at;
-      // Not the constant ZERO, which is an object: a variable that may be one stays one.
+      // zero() for the same reason.
       FloatVector g0 = FloatVector.fromMemorySegment(Species.F32, g, gAt, ORDER);
       FloatVector g1 =
           bases > 1

@@ -30,7 +30,7 @@ final class Block {
 
   /** {@return {@code tokens} rounded up to whole vectors} */
   static int width(int tokens) {
-    return (tokens + Species.LANES - 1) / Species.LANES * Species.LANES;
+    return (int) Species.wholeVectors(tokens);
   }
 
   /**
@@ -53,14 +53,10 @@ final class Block {
 
   /** {@code row *= factor}. */
   static void scale(MemorySegment b, long row, int width, float factor) {
-    for (int i = 0; i < width; i += Species.LANES) {
-      FloatVector.fromMemorySegment(Species.F32, b, row + i * 4L, ORDER)
-          .mul(factor)
-          .intoMemorySegment(b, row + i * 4L, ORDER);
-    }
+    scaled(b, row, b, row, width, factor);
   }
 
-  /** {@code out = factor · in}. */
+  /** {@code out = factor · in}; out may be in. */
   static void scaled(
       MemorySegment in, long in0, MemorySegment out, long out0, int width, float factor) {
     for (int i = 0; i < width; i += Species.LANES) {

@@ -45,7 +45,7 @@ final class Packed {
 
   /** {@return the number of vectors in a row, the last one perhaps padded} */
   long panels() {
-    return (columns + Species.LANES - 1L) / Species.LANES;
+    return Species.wholeVectors(columns) / Species.LANES;
   }
 
   /** {@return the byte offset of a column's vectors} */

@@ -88,8 +88,8 @@ final class PanamaAdapter implements AdapterKernel {
     this.downRank = spec.downRank();
     this.inFeatures = spec.inFeatures();
     this.outFeatures = spec.outFeatures();
-    this.inStride = wholeVectors(inFeatures);
-    this.outStride = wholeVectors(outFeatures);
+    this.inStride = Species.wholeVectors(inFeatures);
+    this.outStride = Species.wholeVectors(outFeatures);
     this.a = new Packed(arena, downRank, inFeatures);
     this.b = new Packed(arena, rank, outFeatures);
     this.plainB = has(Parameter.GAIN) ? new Packed(arena, rank, outFeatures) : b;
@@ -114,10 +114,6 @@ final class PanamaAdapter implements AdapterKernel {
 
   private boolean has(Parameter parameter) {
     return spec.parameters().contains(parameter);
-  }
-
-  private static long wholeVectors(int columns) {
-    return (columns + Species.LANES - 1L) / Species.LANES * Species.LANES;
   }
 
   private static long phiFloats(AdapterSpec spec) {

@@ -36,16 +36,12 @@ final class Panels {
   Panels(Arena arena, int rows, int columns) {
     this.rows = rows;
     this.columns = columns;
-    this.segment = arena.allocate(Math.max(4L * rows * wholeVectors(columns), 64), 64);
-  }
-
-  private static long wholeVectors(long columns) {
-    return (columns + Species.LANES - 1) / Species.LANES * Species.LANES;
+    this.segment = arena.allocate(Math.max(4L * rows * Species.wholeVectors(columns), 64), 64);
   }
 
   /** {@return how many vectors wide the panel is that starts at a column} */
   int vectors(int column) {
-    return (int) Math.min(wholeVectors(columns - column), WIDTH) / Species.LANES;
+    return (int) Math.min(Species.wholeVectors(columns - column), WIDTH) / Species.LANES;
   }
 
   /** {@return the bytes from one row to the next in the panel that starts at a column} */

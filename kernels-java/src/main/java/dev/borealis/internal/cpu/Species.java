@@ -36,6 +36,11 @@ final class Species {
 
   private Species() {}
 
+  /** {@return a count of elements rounded up to whole vectors} */
+  static long wholeVectors(long count) {
+    return (count + LANES - 1) / LANES * LANES;
+  }
+
   /**
    * Width to use.
    *

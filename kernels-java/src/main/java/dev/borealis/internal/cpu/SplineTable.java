@@ -85,7 +85,7 @@ final class SplineTable {
     this.h = (hi - lo) / gridSize;
     this.bases = gridSize + 3;
     this.intervals = gridSize + OUTER_INTERVALS;
-    this.stride = (intervals + Species.LANES - 1) / Species.LANES * Species.LANES;
+    this.stride = (int) Species.wholeVectors(intervals);
     this.coefficients = new int[COEFFICIENTS * stride];
     this.inverseH = (float) (1 / h);
     double exactOrigin = lo / h - 2.5;

@@ -59,7 +59,7 @@ final class StaticForm {
     ThreadScratch own = ThreadScratch.current();
     MemorySegment g = own.get(ThreadScratch.Slot.DU, (long) rank * Block.TOKENS);
     MemorySegment dz = own.get(ThreadScratch.Slot.U, (long) rank * Block.TOKENS);
-    long stride = (columns + Species.LANES - 1L) / Species.LANES * Species.LANES;
+    long stride = Species.wholeVectors(columns);
     for (int block = 0; block < Block.count(columns); block++) {
       int column = block * Block.TOKENS;
       int count = Math.min(Block.TOKENS, columns - column);

@@ -30,7 +30,8 @@ final class WorkerPool {
   // Long enough to catch the next stage of the same call, short enough not to burn an idle core.
   private static final int SPINS = 20_000;
 
-  private static final int LINE = 32;
+  // Counters so many ints apart share no cache line, nor a pair of lines that is fetched together.
+  private static final int COUNTER_STRIDE = 32;
 
   // A worker without a processor of its own needs ours to finish.
   private static final long MICROSECONDS_20 = 20_000;
@@ -38,7 +39,7 @@ final class WorkerPool {
   private final Worker[] workers;
   // Not a reentrant lock: a part that calls run() itself has to do its work alone.
   private final AtomicBoolean taken = new AtomicBoolean();
-  // Of each thread: the next of its parts. A cache line each.
+  // Of each thread: the next of its parts.
   private final AtomicIntegerArray next;
   private final AtomicInteger unfinished = new AtomicInteger();
 
@@ -54,7 +55,7 @@ final class WorkerPool {
    * @param threads number of threads that work on a call, the caller included; ≥ 1
    */
   WorkerPool(int threads) {
-    next = new AtomicIntegerArray(threads * LINE);
+    next = new AtomicIntegerArray(threads * COUNTER_STRIDE);
     workers = new Worker[threads - 1];
     for (int i = 0; i < workers.length; i++) {
       workers[i] = new Worker(i + 1);
@@ -91,7 +92,7 @@ final class WorkerPool {
       work = toDo;
       parts = count;
       for (int thread = 0; thread < threads(); thread++) {
-        next.set(thread * LINE, first(thread, count));
+        next.set(thread * COUNTER_STRIDE, first(thread, count));
       }
       unfinished.set(workers.length);
       round.incrementAndGet();
@@ -130,9 +131,9 @@ final class WorkerPool {
       for (int i = 0; i < threads(); i++) {
         int thread = (self + i) % threads();
         int end = first(thread + 1, count);
-        for (int part = next.getAndIncrement(thread * LINE);
+        for (int part = next.getAndIncrement(thread * COUNTER_STRIDE);
             part < end;
-            part = next.getAndIncrement(thread * LINE)) {
+            part = next.getAndIncrement(thread * COUNTER_STRIDE)) {
           toDo.run(part);
         }
       }
