@@ -22,47 +22,15 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Rows of several adapters in one call: the bits of a call of each adapter with its rows. */
-class CudaBatchTest {
+class CudaBatchTest extends OnDevice {
   private static final int IN = 270; // two shares of Z for a group of few rows
   private static final int OUT = 75;
   private static final int ROWS = 90;
-
-  private final Backend cuda = Backend.require("cuda");
-  private Arena arena = Arena.ofShared();
-  private DeviceStream stream = cuda.stream();
-
-  @BeforeEach
-  void open() {
-    arena = Arena.ofShared();
-    stream = cuda.stream();
-  }
-
-  @AfterEach
-  void close() {
-    stream.close();
-    arena.close();
-    StandIn.order(StandIn.Order.FORWARD);
-  }
-
-  private Tensor toDevice(Tensor host) {
-    Tensor device = cuda.allocate(arena, host.dtype(), host.shape());
-    stream.copy(host, device);
-    return device;
-  }
-
-  private double[] toHost(Tensor device) {
-    Tensor host = Tensor.allocate(arena, device.dtype(), device.shape());
-    stream.copy(device, host);
-    stream.synchronize();
-    return CudaShapesTest.values(host);
-  }
 
   /** Every method, at ranks from 1 to 70. */
   private List<AdapterWeights> weights(SplittableRandom random) {

@@ -30,51 +30,19 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Merges of tensors on the device beside those of the host: both in double, rounded once. */
-class CudaMergeTest {
+class CudaMergeTest extends OnDevice {
   private static final int IN = 70; // beyond a tile
   private static final int OUT = 67;
   private static final float SCALE = 0.7f;
 
   /** Twice F32's: sums in double are taken in another order, and may round to the neighbour. */
   private static final double ULP = 0x1p-22;
-
-  private final Backend cuda = Backend.require("cuda");
-  private Arena arena = Arena.ofShared();
-  private DeviceStream stream = cuda.stream();
-
-  @BeforeEach
-  void open() {
-    arena = Arena.ofShared();
-    stream = cuda.stream();
-  }
-
-  @AfterEach
-  void close() {
-    StandIn.order(StandIn.Order.FORWARD);
-    stream.close();
-    arena.close();
-  }
-
-  private Tensor toDevice(Tensor host) {
-    Tensor device = cuda.allocate(arena, host.dtype(), host.shape());
-    stream.copy(host, device);
-    return device;
-  }
-
-  private double[] values(Tensor device) {
-    Tensor host = Tensor.allocate(arena, device.dtype(), device.shape());
-    stream.copy(device, host);
-    stream.synchronize();
-    return CudaShapesTest.values(host);
-  }
 
   private AdapterWeights toDevice(AdapterWeights host) {
     Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
@@ -109,7 +77,7 @@ class CudaMergeTest {
 
   private void requireClose(Tensor expected, Tensor actual, double tolerance) {
     assertEquals(cuda.location(), actual.location());
-    assertArrayEquals(CudaShapesTest.values(expected), values(actual), tolerance);
+    assertArrayEquals(CudaShapesTest.values(expected), toHost(actual), tolerance);
   }
 
   static List<AdapterSpec> exact() {
@@ -194,15 +162,15 @@ class CudaMergeTest {
     Tensor bias = random(4, type, 1, 1, OUT).part(0, OUT);
     Tensor deviceW0 = toDevice(w0);
     Tensor deviceBias = toDevice(bias);
-    double[] before = values(deviceW0);
-    double[] biasBefore = values(deviceBias);
+    double[] before = toHost(deviceW0);
+    double[] biasBefore = toHost(deviceBias);
     Merge.apply(delta, w0.columnSlice(2, IN + 2), bias, arena);
     DeviceMerge merge = new DeviceMerge(cuda, stream);
     Tensor target = deviceW0.columnSlice(2, IN + 2);
     MergedLayer layer = merge.apply(deviceDelta, target, deviceBias, arena);
-    assertArrayEquals(CudaShapesTest.values(w0), values(deviceW0), 0);
-    assertArrayEquals(CudaShapesTest.values(bias), values(deviceBias), 0);
-    assertNotEquals(before[2], values(deviceW0)[2]);
+    assertArrayEquals(CudaShapesTest.values(w0), toHost(deviceW0), 0);
+    assertArrayEquals(CudaShapesTest.values(bias), toHost(deviceBias), 0);
+    assertNotEquals(before[2], toHost(deviceW0)[2]);
     // A later merge has to be undone first.
     MergedLayer second = merge.apply(deviceDelta, target, deviceBias, arena);
     IllegalStateException e = assertThrows(IllegalStateException.class, layer::unmerge);
@@ -211,8 +179,8 @@ class CudaMergeTest {
         e.getMessage());
     second.unmerge();
     layer.unmerge();
-    assertArrayEquals(before, values(deviceW0), 0);
-    assertArrayEquals(biasBefore, values(deviceBias), 0);
+    assertArrayEquals(before, toHost(deviceW0), 0);
+    assertArrayEquals(biasBefore, toHost(deviceBias), 0);
     assertThrows(IllegalStateException.class, layer::unmerge);
   }
 
@@ -234,7 +202,7 @@ class CudaMergeTest {
     MergeDelta deviceDelta = new MergeDelta(toDevice(delta), null);
     Merge.apply(new MergeDelta(delta, null), w0, arena);
     new DeviceMerge(cuda, stream).apply(deviceDelta, deviceW0, null, arena);
-    assertArrayEquals(CudaShapesTest.values(w0), values(deviceW0), 0);
+    assertArrayEquals(CudaShapesTest.values(w0), toHost(deviceW0), 0);
   }
 
   @Test

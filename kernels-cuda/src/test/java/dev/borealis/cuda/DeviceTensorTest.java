@@ -26,13 +26,10 @@ import dev.borealis.optim.AdamW;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Location;
 import dev.borealis.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,24 +37,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Tensors on the device, and calls that are queued in a stream. */
-class DeviceTensorTest {
+class DeviceTensorTest extends OnDevice {
   private static final int TOKENS = 37;
-
-  private final Backend cuda = Backend.require("cuda");
-  private Arena arena = Arena.ofShared();
-  private DeviceStream stream = cuda.stream();
-
-  @BeforeEach
-  void open() {
-    arena = Arena.ofShared();
-    stream = cuda.stream();
-  }
-
-  @AfterEach
-  void close() {
-    stream.close();
-    arena.close();
-  }
 
   static Stream<Arguments> adapters() {
     return Stream.of(
@@ -73,19 +54,6 @@ class DeviceTensorTest {
                 .build(),
             DType.BF16),
         Arguments.of(AdapterSpec.mosLora(72, 64, 17).build(), DType.F16));
-  }
-
-  private Tensor toDevice(Tensor host) {
-    Tensor device = cuda.allocate(arena, host.dtype(), host.shape());
-    stream.copy(host, device);
-    return device;
-  }
-
-  private double[] toHost(Tensor device) {
-    Tensor host = Tensor.allocate(arena, device.dtype(), device.shape());
-    stream.copy(device, host);
-    stream.synchronize();
-    return CudaShapesTest.values(host);
   }
 
   private Tensor random(int seed, DType type, long rows, long columns) {

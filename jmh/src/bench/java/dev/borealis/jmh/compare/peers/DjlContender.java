@@ -47,16 +47,9 @@ final class DjlContender implements Contender {
     };
   }
 
-  private static final class Forward extends DjlCall {
-    private final List<NDArray> x = new ArrayList<>();
-    private final List<NDArray> y = new ArrayList<>();
-
+  private static final class Forward extends DjlForward {
     Forward(NDManager own, Problem problem) {
       super(own, problem);
-      for (int slot = 0; slot < problem.slots(); slot++) {
-        x.add(Torch.copy(own, problem.batch(slot).x()));
-        y.add(Torch.copy(own, problem.batch(slot).y()));
-      }
     }
 
     @Override
@@ -69,16 +62,6 @@ final class DjlContender implements Contender {
           y.get(slot).addi(branch);
         }
       }
-    }
-
-    @Override
-    public void reset() {
-      y.getFirst().set(problem.yStart());
-    }
-
-    @Override
-    public Outputs outputs() {
-      return new Outputs(y.getFirst().toFloatArray(), Map.of());
     }
   }
 

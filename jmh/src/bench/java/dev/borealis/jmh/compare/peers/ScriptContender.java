@@ -8,11 +8,9 @@ import ai.djl.pytorch.jni.IValue;
 import dev.borealis.jmh.Method;
 import dev.borealis.jmh.compare.Call;
 import dev.borealis.jmh.compare.Contender;
-import dev.borealis.jmh.compare.Outputs;
 import dev.borealis.jmh.compare.Problem;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * libtorch running a {@link ScriptModule}: one call through DJL, not one an operator. Forward only; its
@@ -39,18 +37,16 @@ final class ScriptContender implements Contender {
         : List.of();
   }
 
-  private static final class Forward extends DjlCall {
+  private static final class Forward extends DjlForward {
     private final PtSymbolBlock module;
-    private final List<NDArray> y = new ArrayList<>();
     private final List<IValue[]> arguments = new ArrayList<>();
 
     Forward(NDManager own, Problem problem) {
       super(own, problem);
       module = ScriptModule.load(own, problem);
       for (int slot = 0; slot < problem.slots(); slot++) {
-        y.add(Torch.copy(own, problem.batch(slot).y()));
         List<NDArray> all = new ArrayList<>();
-        all.add(Torch.copy(own, problem.batch(slot).x()));
+        all.add(x.get(slot));
         all.add(y.get(slot));
         problem.spec().parameters().forEach(parameter -> all.add(weight(parameter)));
         if (problem.method() == Method.AURORA) {
@@ -64,16 +60,6 @@ final class ScriptContender implements Contender {
     @Override
     public void run(int slot) {
       module.forward(arguments.get(slot)).close();
-    }
-
-    @Override
-    public void reset() {
-      y.getFirst().set(problem.yStart());
-    }
-
-    @Override
-    public Outputs outputs() {
-      return new Outputs(y.getFirst().toFloatArray(), Map.of());
     }
 
     @Override
