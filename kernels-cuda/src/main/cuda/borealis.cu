@@ -8,6 +8,8 @@ namespace borealis {
 constexpr int ROWS = 32;            // of a row tile
 constexpr int BACKWARD_ROWS = 16;   // of a row tile of backward_up: the sums of G fill the registers
 constexpr int OUTER_COLUMNS = 64;   // of a warp in the product `outer`
+constexpr int DECODE_BLOCKS = 8;    // of a cluster
+constexpr int DECODE_FLOATS = 512;  // of shared memory before X: shares, Z, U and phi's scratch
 constexpr int PHI_ROWS = 8;         // of a tile of the kernels that are phi alone
 
 DEVICE int least(int a, int b) { return a < b ? a : b; }
@@ -68,6 +70,106 @@ DEVICE void up(const Forward& p) {
   }
 }
 
+// One launch for a few tokens of r <= 64, a cluster of blocks for each: a block sums over its columns
+// of X for Z, adds up the shares of all blocks from their shared memory, and has its columns of Y. In
+// F32 throughout: a row leaves tensor cores idle.
+template <class T>
+DEVICE void decode(const Forward& p) {
+  SHARED_MEMORY(shared);
+  const Product& down = p.down;
+  int rank = static_cast<int>(blockIdx.x);
+  int64_t row = blockIdx.y;
+  int ldz = static_cast<int>(p.phi.ldZ);
+  float* shares = shared;
+  float* z = shares + ldz;
+  float* u = z + ldz;
+  float* t = u + p.phi.ldU;
+  float* q = t + (p.phi.kind == AURORA ? p.phi.r : 0);
+  float* x = shared + DECODE_FLOATS;
+  int first = down.split * rank;
+  int columns = least(down.split, static_cast<int>(down.ldW) - first);
+  const auto* d = static_cast<const typename T::Storage*>(down.d) + row * down.ldD;
+  for (int k = 8 * static_cast<int>(threadIdx.x); k < columns; k += 8 * THREADS) {
+    float value[8];
+    // One thread a row: its two runs are neighbours, whatever the type.
+    loadRuns<T>(d, first + k, 0, 1, down.k, down.vectorD, value);
+    store16(x + k, {value[0], value[1], value[2], value[3]});
+    store16(x + k + 4, {value[4], value[5], value[6], value[7]});
+  }
+  __syncthreads();
+  for (int j0 = 2 * warpId(); j0 < ldz; j0 += 2 * WARPS) {
+    // W's rows are padded to 16.
+    const float* w = down.w + j0 * down.ldW + first;
+    float sum[2] = {0.0f, 0.0f};
+    for (int k = 4 * laneId(); k < columns; k += 128) {
+      float4 value = load16(x + k);
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        float4 weight = load16(w + i * down.ldW + k);
+        sum[i] = fmaf(value.x, weight.x, sum[i]);
+        sum[i] = fmaf(value.y, weight.y, sum[i]);
+        sum[i] = fmaf(value.z, weight.z, sum[i]);
+        sum[i] = fmaf(value.w, weight.w, sum[i]);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+#pragma unroll
+      for (int distance = 16; distance > 0; distance /= 2) {
+        sum[i] += __shfl_xor_sync(0xffffffffu, sum[i], distance);
+      }
+      if (laneId() == 0) {
+        shares[j0 + i] = sum[i];
+      }
+    }
+  }
+  clusterBarrier();
+  for (int j = threadIdx.x; j < ldz; j += THREADS) {
+    float sum = 0.0f;
+    for (int block = 0; block < DECODE_BLOCKS; block++) {
+      sum += loadOfBlock(shares + j, block);
+    }
+    z[j] = j < p.phi.ra ? sum + (p.phi.downBias != nullptr ? p.phi.downBias[j] : 0.0f) : 0.0f;
+  }
+  // Nobody ends, or goes on to write, before all have read.
+  clusterBarrier();
+  PhiTile tile = {z, t, q, ldz, 1};
+  preparePhi(p.phi, tile);
+  phiForward(p.phi, tile, row, u, p.phi.ldU);
+  __syncthreads();
+  const Product& up = p.up;
+  int last = least(up.split * (rank + 1), up.k);
+  for (int k = up.split * rank + 8 * static_cast<int>(threadIdx.x); k < last; k += 8 * THREADS) {
+    float value[8] = {};
+    for (int j = 0; j < up.r; j++) {
+      const float* w = up.w + j * up.ldW + k;
+      float4 low = load16(w);
+      float4 high = load16(w + 4);
+      float factor = u[j];
+      value[0] = fmaf(factor, low.x, value[0]);
+      value[1] = fmaf(factor, low.y, value[1]);
+      value[2] = fmaf(factor, low.z, value[2]);
+      value[3] = fmaf(factor, low.w, value[3]);
+      value[4] = fmaf(factor, high.x, value[4]);
+      value[5] = fmaf(factor, high.y, value[5]);
+      value[6] = fmaf(factor, high.z, value[6]);
+      value[7] = fmaf(factor, high.w, value[7]);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      float bias = up.bias != nullptr && k + i < up.k ? up.bias[k + i] : 0.0f;
+      value[i] = fmaf(up.scale, value[i], bias);
+    }
+    int64_t at = row * up.ldOut;
+    if (T::EXACT && up.outF32) {
+      update8<F32>(static_cast<float*>(up.out) + at, k, up.k, up.vectorOut, up.accumulate, value);
+    } else {
+      update8<T>(static_cast<typename T::Storage*>(up.out) + at, k, up.k, up.vectorOut,
+          up.accumulate, value);
+    }
+  }
+}
+
 // 32 rows and 32 columns of C from `split` columns of D, as a share; or, without shares, finished and
 // typed: a base layer.
 template <class T, class Row = OwnRow>
@@ -107,7 +209,7 @@ template <class T, int MT, bool MASKED, class Row = OwnRow>
 DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
   int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
   if (k0 < p.k) {
-    const float* u = p.u + row0 * p.ldU;
+    const float* u = inGlobalMemory(p.u) + row0 * p.ldU;
     expand<T, MT, MASKED>(p, u, p.ldU, least(16 * MT, p.n - row0), row0, k0, rowOf);
   }
 }
@@ -420,6 +522,7 @@ using namespace borealis;
   KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
   KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) { forward<T, 4>(p); }             \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
+  KERNEL(borealis_decode_##type, Forward, THREADS, 2) { decode<T>(p); }                       \
   KERNEL(borealis_contract_##type, Product, THREADS, 2) {                                     \
     contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                  \
   }                                                                                           \

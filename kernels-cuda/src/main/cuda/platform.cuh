@@ -63,6 +63,36 @@ DEVICE void waitForLastLaunch() {
 #endif
 }
 
+// Blocks of a cluster, from sm_90 on: all threads of all of them wait here, and see what was written
+// before to shared memory. Without clusters nothing that has this is launched.
+DEVICE void clusterBarrier() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
+#endif
+}
+
+// What lies in another block's shared memory at the place that has this address in one's own.
+DEVICE float loadOfBlock(const float* own, unsigned rank) {
+#if __CUDA_ARCH__ >= 900
+  float value;
+  asm volatile(
+      "{\n\t.reg .u32 at;\n\tmapa.shared::cluster.u32 at, %1, %2;\n\t"
+      "ld.shared::cluster.f32 %0, [at];\n\t}"
+      : "=f"(value)
+      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(own))), "r"(rank)
+      : "memory");
+  return value;
+#else
+  return *own;
+#endif
+}
+
+// A pointer that was itself read from memory, where the compiler can't see what memory it is of.
+template <class P>
+DEVICE P* inGlobalMemory(P* p) {
+  return static_cast<P*>(__cvta_global_to_generic(__cvta_generic_to_global(p)));
+}
+
 // 1/x to 1 ulp; 0 for x above 2^126, where the exact value is no normal number.
 DEVICE float reciprocal(float x) { return __fdividef(1.0f, x); }
 

@@ -201,18 +201,37 @@ struct LaunchAttribute {  // CUlaunchAttribute
   int value[16];
 };
 
+constexpr int CLUSTER_DIMENSION = 4;
 constexpr int PROGRAMMATIC_STREAM_SERIALIZATION = 6;
+constexpr int PORTABLE_CLUSTER = 8;
 int capability = 80;
 int programmaticLaunches = 0;
 
-bool isProgrammatic(const LaunchConfig& config) {
+// An attribute's value, or null.
+const int* attribute(const LaunchConfig& config, int id) {
   const auto* attributes = static_cast<const LaunchAttribute*>(config.attributes);
   for (unsigned i = 0; i < config.attributeCount; i++) {
-    if (attributes[i].id == PROGRAMMATIC_STREAM_SERIALIZATION && attributes[i].value[0] != 0) {
-      return true;
+    if (attributes[i].id == id) {
+      return attributes[i].value;
     }
   }
-  return false;
+  return nullptr;
+}
+
+bool isProgrammatic(const LaunchConfig& config) {
+  const int* value = attribute(config, PROGRAMMATIC_STREAM_SERIALIZATION);
+  return value != nullptr && value[0] != 0;
+}
+
+// The blocks of a cluster along x, 1 without; 0 if there can be none like this.
+unsigned clusterSize(const LaunchConfig& config) {
+  const int* value = attribute(config, CLUSTER_DIMENSION);
+  if (value == nullptr) {
+    return 1;
+  }
+  bool legal = value[0] >= 1 && value[0] <= PORTABLE_CLUSTER && value[1] == 1 && value[2] == 1
+      && config.grid.x % static_cast<unsigned>(value[0]) == 0;
+  return legal ? static_cast<unsigned>(value[0]) : 0;
 }
 
 std::ofstream record;
@@ -232,7 +251,8 @@ void find(const void* words, size_t bytes, std::map<Pointer, Allocation>& found)
 }
 
 // Notes a launch with all memory that its parameters lead to, for replay.cpp.
-void note(const Function& function, const LaunchConfig& config, const void* parameters) {
+void note(const Function& function, const LaunchConfig& config, unsigned cluster,
+    const void* parameters) {
   auto put = [](const void* bytes, size_t count) {
     record.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(count));
   };
@@ -244,6 +264,7 @@ void note(const Function& function, const LaunchConfig& config, const void* para
   put(kernel.name, std::strlen(kernel.name));
   put(&config.grid, sizeof config.grid);
   put(&config.block, sizeof config.block);
+  number(cluster);
   number(config.sharedBytes);
   number(kernel.parameterBytes);
   put(parameters, kernel.parameterBytes);
@@ -255,14 +276,14 @@ void note(const Function& function, const LaunchConfig& config, const void* para
   }
 }
 
-Result run(const Function& function, const LaunchConfig& config, const void* parameters,
-    bool programmatic) {
+Result run(const Function& function, const LaunchConfig& config, unsigned cluster,
+    const void* parameters, bool programmatic) {
   execution::setProgrammatic(programmatic);
   if (record.is_open()) {
-    note(function, config, parameters);
+    note(function, config, cluster, parameters);
   }
   const char* problem = execution::launch(*function.kernel, config.grid, config.block,
-      config.sharedBytes, parameters, chosenOrder, chosenSeed);
+      cluster, config.sharedBytes, parameters, chosenOrder, chosenSeed);
   if (problem != nullptr) {
     return error(LAUNCH_FAILED, std::string(function.kernel->name) + ": " + problem);
   }
@@ -710,18 +731,23 @@ EXPORT Result cuLaunchKernelEx(
         std::string(f->kernel->name) + ": a programmatic launch before compute capability 9.0");
   }
   programmaticLaunches += programmatic;
+  // The attributes are the caller's: they are read before the launch is queued.
+  unsigned cluster = clusterSize(*config);
+  if (cluster == 0 || (cluster > 1 && capability < 90)) {
+    return error(INVALID_VALUE, std::string(f->kernel->name) + ": no such cluster");
+  }
   int& largest = largestShared.try_emplace(f->kernel->name, 0).first->second;
   largest = std::max(largest, static_cast<int>(config->sharedBytes));
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
   size_t count = f->kernel->parameterBytes;
   std::vector<unsigned char> copied(bytes, bytes + count);
   LaunchConfig now = *config;
-  return queue(config->stream, [f, now, copied, programmatic] {
+  return queue(config->stream, [f, now, copied, cluster, programmatic] {
     // Aligned as a kernel's parameters are.
     std::unique_ptr<void, void (*)(void*)> at(
         std::aligned_alloc(64, (copied.size() + 63) / 64 * 64), std::free);
     std::memcpy(at.get(), copied.data(), copied.size());
-    return run(*f, now, at.get(), programmatic);
+    return run(*f, now, cluster, at.get(), programmatic);
   });
 }
 

@@ -98,9 +98,13 @@ struct Context {
 };
 #endif
 
+struct Block;
+
 struct Fiber {
   Context context;
   char* stack = nullptr;
+  Block* block = nullptr;
+  int number = 0;  // in its block
   Index index;
   bool done = false;
   bool waited = false;  // for the launch before, if this one is programmatic
@@ -127,24 +131,38 @@ struct Warp {
 
 using SharedMemory = std::unique_ptr<unsigned char, void (*)(void*)>;
 
-// A block that runs, or has run.
-struct Block {
-  SharedMemory shared = {nullptr, std::free};
-  std::vector<Warp> warps;
-  Fiber* fibers = nullptr;
-  int live = 0;
-  Site barrierSite = {};
-  int barrierArrived = 0;
-  int barrierFirst = 0;
-  unsigned barrierGeneration = 0;
-  race::Object start;
-  race::Object order[2];
+// Where all threads of a block, or of a cluster, wait for each other.
+struct Barrier {
+  Site site = {};
+  int arrived = 0;
+  int first = 0;
+  unsigned generation = 0;
+  race::Object order[2];  // by parity
 };
 
-std::vector<Fiber> fibers;  // of one block; of all of them where races are watched
-std::deque<Block> blocks;   // the running one is the last
-std::vector<int> ring;      // a block's fibers in the order they run
-std::vector<int> placeOf;   // a fiber's place in the ring
+// A block that runs, or has run.
+struct Block {
+  Index index = {};
+  SharedMemory shared = {nullptr, std::free};
+  std::vector<Warp> warps;
+  int live = 0;
+  Barrier barrier;
+};
+
+// Blocks that run at the same time, and read each other's shared memory: one, without clusters.
+struct Cluster {
+  std::vector<Block*> blocks;
+  Fiber* fibers = nullptr;
+  int live = 0;
+  Barrier barrier;
+  race::Object start;
+};
+
+std::vector<Fiber> fibers;     // of one cluster; of several where races are watched
+std::deque<Block> blocks;      // the running ones are the last
+std::deque<Cluster> clusters;  // the running one is the last
+std::vector<int> ring;         // a cluster's fibers in the order they run
+std::vector<int> placeOf;      // a fiber's place in the ring
 Context host;
 race::Thread hostThread;
 race::Object launchOrder;
@@ -152,6 +170,7 @@ int current;                // fiber
 long idle;                  // steps since any thread got on
 const Kernel* running;
 const void* arguments;
+size_t sharedBytes;
 bool programmatic = false;
 bool failed;
 char message[512];
@@ -163,13 +182,19 @@ const char* shortName(Site site) {
   return slash != nullptr ? slash + 1 : site.file;
 }
 
-Block& block() { return blocks.back(); }
+Cluster& cluster() { return clusters.back(); }
 
-Fiber& fiber(int number) { return block().fibers[number]; }
+Fiber& fiber(int number) { return cluster().fibers[number]; }
+
+Block& block() { return *fiber(current).block; }
+
+int numberInBlock() { return fiber(current).number; }
 
 void goOn(Context& from, int next) {
   current = next;
   threadIndex = fiber(next).index;
+  blockIndex = block().index;
+  sharedMemory = reinterpret_cast<float*>(block().shared.get());
   race::goOnAs(fiber(next).thread);
   Context::change(from, fiber(next).context);
 }
@@ -197,7 +222,7 @@ void yield() {
 // Waits until a generation is over.
 void wait(const unsigned& generation, unsigned own, Site site, const char* what) {
   while (generation == own) {
-    if (++idle > 4L * block().live + 64) {
+    if (++idle > 4L * cluster().live + 64) {
       fail("%s at %s:%d is waited for by thread %u of block (%u, %u, %u), and not all reach it",
           what, shortName(site), site.line, threadIndex.x, blockIndex.x, blockIndex.y,
           blockIndex.z);
@@ -207,7 +232,7 @@ void wait(const unsigned& generation, unsigned own, Site site, const char* what)
 }
 
 void main() {
-  block().start.acquire();
+  cluster().start.acquire();
   running->body(arguments);
   if (programmatic && !fiber(current).waited) {
     fail("thread %u of block (%u, %u, %u) ends without having waited for the launch before",
@@ -217,6 +242,10 @@ void main() {
   fiber(current).done = true;
   idle = 0;
   if (--block().live == 0) {
+    // What another block reads of it now is not there any more.
+    std::memset(block().shared.get(), CANARY, sharedBytes);
+  }
+  if (--cluster().live == 0) {
     returnToHost();
   }
   yield();
@@ -265,7 +294,7 @@ void multiply(Lane* lanes) {
 
 // Hands in a lane's values; returns all lanes' when every lane has.
 Lane* exchange(Site site, const Lane& values) {
-  Warp& warp = block().warps[current / WARP];
+  Warp& warp = block().warps[numberInBlock() / WARP];
   unsigned own = warp.generation;
   Lane* lanes = warp.lanes[own & 1];
   // A shuffle and a product order no memory, on a GPU neither.
@@ -279,7 +308,7 @@ Lane* exchange(Site site, const Lane& values) {
     fail("a warp's threads are at %s:%d and %s:%d at the same time", shortName(warp.site),
         warp.site.line, shortName(site), site.line);
   }
-  lanes[current % WARP] = values;
+  lanes[numberInBlock() % WARP] = values;
   idle = 0;
   if (++warp.arrived == WARP) {
     if (values.operation == MMA) {
@@ -297,54 +326,99 @@ Lane* exchange(Site site, const Lane& values) {
 }
 
 // A kernel's memory of floats that are NaN.
-SharedMemory allocateShared(size_t bytes) {
+SharedMemory allocateShared() {
   void* memory = nullptr;
-  if (posix_memalign(&memory, 256, bytes + CANARY_BYTES) != 0) {
+  if (posix_memalign(&memory, 256, sharedBytes + CANARY_BYTES) != 0) {
     std::abort();
   }
-  std::memset(memory, CANARY, bytes + CANARY_BYTES);
+  std::memset(memory, CANARY, sharedBytes + CANARY_BYTES);
   return {static_cast<unsigned char*>(memory), std::free};
 }
 
-// Runs the block whose fibers begin at `own`. Where races are watched the blocks before it are kept:
-// nothing of theirs may be mistaken for this one's.
-void runBlock(size_t sharedBytes, Fiber* own) {
-  size_t threads = static_cast<size_t>(blockExtent.x) * blockExtent.y * blockExtent.z;
-  if (!race::watched()) {
-    blocks.clear();
-  }
+int threadsOfBlock() { return static_cast<int>(blockExtent.x * blockExtent.y * blockExtent.z); }
+
+// Prepares a block whose fibers begin at `own`.
+Block* prepareBlock(Index index, Fiber* own) {
   Block& block = blocks.emplace_back();
-  block.shared = allocateShared(sharedBytes);
-  block.start.release();
-  sharedMemory = reinterpret_cast<float*>(block.shared.get());
-  block.live = static_cast<int>(threads);
+  int threads = threadsOfBlock();
+  block.index = index;
+  block.shared = allocateShared();
+  block.live = threads;
   block.warps.assign((threads + WARP - 1) / WARP, Warp{});
-  block.fibers = own;
-  idle = 0;
-  for (size_t i = 0; i < threads; i++) {
+  for (int i = 0; i < threads; i++) {
     Fiber& fiber = own[i];
+    fiber.block = &block;
+    fiber.number = i;
     fiber.done = false;
     fiber.waited = false;
     if (__asan_unpoison_memory_region != nullptr) {
       __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
     }
-    fiber.index = {static_cast<unsigned>(i % blockExtent.x),
-        static_cast<unsigned>(i / blockExtent.x % blockExtent.y),
-        static_cast<unsigned>(i / blockExtent.x / blockExtent.y)};
+    unsigned n = static_cast<unsigned>(i);
+    fiber.index = {n % blockExtent.x, n / blockExtent.x % blockExtent.y,
+        n / blockExtent.x / blockExtent.y};
     fiber.context.prepare(fiber.stack, main);
   }
-  goOn(host, ring[0]);
-  if (!failed) {
-    for (size_t i = 0; i < CANARY_BYTES; i++) {
-      if (block.shared.get()[sharedBytes + i] != CANARY) {
-        failed = true;
-        std::snprintf(message, sizeof message,
-            "%s wrote %zu bytes behind the %zu bytes of shared memory of block (%u, %u, %u)",
-            running->name, i, sharedBytes, blockIndex.x, blockIndex.y, blockIndex.z);
-        break;
-      }
+  return &block;
+}
+
+void requireCanary(const Block& block) {
+  for (size_t i = 0; i < CANARY_BYTES; i++) {
+    if (block.shared.get()[sharedBytes + i] != CANARY) {
+      failed = true;
+      std::snprintf(message, sizeof message,
+          "%s wrote %zu bytes behind the %zu bytes of shared memory of block (%u, %u, %u)",
+          running->name, i, sharedBytes, block.index.x, block.index.y, block.index.z);
+      return;
     }
   }
+}
+
+// Runs a cluster of `size` blocks along x from `first`, whose fibers begin at `own`. Where races are
+// watched the blocks before it are kept: nothing of theirs may be mistaken for this one's.
+void runCluster(Index first, unsigned size, Fiber* own) {
+  int threads = threadsOfBlock();
+  if (!race::watched()) {
+    clusters.clear();
+    blocks.clear();
+  }
+  Cluster& cluster = clusters.emplace_back();
+  cluster.fibers = own;
+  cluster.live = static_cast<int>(size) * threads;
+  for (unsigned i = 0; i < size; i++) {
+    Index index = {first.x + i, first.y, first.z};
+    cluster.blocks.push_back(prepareBlock(index, own + static_cast<int>(i) * threads));
+  }
+  cluster.start.release();
+  idle = 0;
+  goOn(host, ring[0]);
+  for (Block* block : cluster.blocks) {
+    if (!failed) {
+      requireCanary(*block);
+    }
+  }
+}
+
+// All threads of a block or cluster call.
+void waitAt(Barrier& barrier, int threads, Site site, const char* what) {
+  unsigned own = barrier.generation;
+  if (barrier.arrived == 0) {
+    barrier.site = site;
+    barrier.first = numberInBlock();
+  } else if (!same(barrier.site, site)) {
+    fail("divergent barrier: thread %d waits at %s:%d, thread %d of block (%u, %u, %u) at %s:%d",
+        barrier.first, shortName(barrier.site), barrier.site.line, numberInBlock(), blockIndex.x,
+        blockIndex.y, blockIndex.z, shortName(site), site.line);
+  }
+  idle = 0;
+  barrier.order[own & 1].release();
+  if (++barrier.arrived == threads) {
+    barrier.arrived = 0;
+    barrier.generation++;
+  } else {
+    wait(barrier.generation, own, site, what);
+  }
+  barrier.order[own & 1].acquire();
 }
 
 std::vector<int> sequence(size_t count, Order order, std::mt19937& random) {
@@ -390,39 +464,36 @@ void setProgrammatic(bool next) { programmatic = next; }
 
 void waitForLastLaunch() { fiber(current).waited = true; }
 
-void blockBarrier(Site site) {
-  Block& b = block();
-  unsigned own = b.barrierGeneration;
-  if (b.barrierArrived == 0) {
-    b.barrierSite = site;
-    b.barrierFirst = current;
-  } else if (!same(b.barrierSite, site)) {
-    fail("divergent barrier: thread %d of block (%u, %u, %u) waits at %s:%d, thread %d at %s:%d",
-        b.barrierFirst, blockIndex.x, blockIndex.y, blockIndex.z, shortName(b.barrierSite),
-        b.barrierSite.line, current, shortName(site), site.line);
+void blockBarrier(Site site) { waitAt(block().barrier, threadsOfBlock(), site, "the barrier"); }
+
+void clusterBarrier(Site site) {
+  int threads = threadsOfBlock() * static_cast<int>(cluster().blocks.size());
+  waitAt(cluster().barrier, threads, site, "the cluster's barrier");
+}
+
+const float* ofBlock(const float* own, unsigned rank) {
+  if (rank >= cluster().blocks.size()) {
+    fail("thread %u of block (%u, %u, %u) reads memory of block %u of a cluster of %zu",
+        threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z, rank, cluster().blocks.size());
   }
-  idle = 0;
-  b.order[own & 1].release();
-  int threads = static_cast<int>(blockExtent.x * blockExtent.y * blockExtent.z);
-  if (++b.barrierArrived == threads) {
-    b.barrierArrived = 0;
-    b.barrierGeneration++;
-  } else {
-    wait(b.barrierGeneration, own, site, "the barrier");
+  Block& other = *cluster().blocks[rank];
+  if (other.live == 0) {
+    fail("thread %u of block (%u, %u, %u) reads shared memory of a block that has ended",
+        threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
-  b.order[own & 1].acquire();
+  return reinterpret_cast<const float*>(other.shared.get()) + (own - sharedMemory);
 }
 
 void warpBarrier(Site site) { exchange(site, Lane{BARRIER, {}, {}, {}}); }
 
 float shuffleXor(Site site, float value, int mask) {
   Lane lane = {SHUFFLE, {value}, {}, {}};
-  return exchange(site, lane)[(current % WARP) ^ mask].c[0];
+  return exchange(site, lane)[(numberInBlock() % WARP) ^ mask].c[0];
 }
 
 void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b) {
   Lane lane = {MMA, {c[0], c[1], c[2], c[3]}, {a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const Lane& result = exchange(site, lane)[current % WARP];
+  const Lane& result = exchange(site, lane)[numberInBlock() % WARP];
   std::memcpy(c, result.c, sizeof result.c);
 }
 
@@ -431,14 +502,16 @@ Order orderNamed(const char* name) {
   return text == "reverse" ? Order::REVERSE : text == "random" ? Order::RANDOM : Order::FORWARD;
 }
 
-const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedBytes,
-    const void* parameters, Order order, uint32_t seed) {
+const char* launch(const Kernel& kernel, Index grid, Index block, unsigned clusterSize,
+    size_t bytesOfShared, const void* parameters, Order order, uint32_t seed) {
   static uint32_t launches = 0;
   std::mt19937 random(seed + launches++);
-  size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
-  size_t count = static_cast<size_t>(grid.x) * grid.y * grid.z;
-  // Where races are watched, each block has threads of its own, up to a number.
-  size_t apart = race::watched() ? std::min(count, race::BLOCKS_APART) : 1;
+  size_t threads = static_cast<size_t>(block.x) * block.y * block.z * clusterSize;
+  unsigned along = grid.x / clusterSize;
+  size_t count = static_cast<size_t>(along) * grid.y * grid.z;
+  // Where races are watched, each cluster has threads of its own, up to a number.
+  size_t most = std::max<size_t>(1, race::BLOCKS_APART / clusterSize);
+  size_t apart = race::watched() ? std::min(count, most) : 1;
   size_t wanted = apart * threads;
   while (fibers.size() < wanted) {
     void* stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -455,22 +528,25 @@ const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedB
   gridExtent = grid;
   running = &kernel;
   arguments = parameters;
+  sharedBytes = bytesOfShared;
   failed = false;
   size_t started = 0;
   for (int number : sequence(count, order, random)) {
-    blockIndex = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
+    unsigned n = static_cast<unsigned>(number);
+    Index first = {n % along * clusterSize, n / along % grid.y, n / along / grid.y};
     ring = sequence(threads, order, random);
     placeOf.resize(threads);
     for (size_t i = 0; i < threads; i++) {
       placeOf[ring[i]] = static_cast<int>(i);
     }
-    runBlock(sharedBytes, &fibers[started++ % apart * threads]);
+    runCluster(first, clusterSize, &fibers[started++ % apart * threads]);
     if (failed) {
       break;
     }
   }
   // What follows in the stream comes after all of it.
   launchOrder.acquire();
+  clusters.clear();
   blocks.clear();
   return failed ? message : nullptr;
 }

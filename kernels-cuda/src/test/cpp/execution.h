@@ -43,9 +43,13 @@ struct Site {
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 void blockBarrier(Site site);
+void clusterBarrier(Site site);
 void warpBarrier(Site site);
 float shuffleXor(Site site, float value, int mask);
 void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b);
+
+// Where a place in this block's shared memory is in that of another block of the cluster.
+const float* ofBlock(const float* own, unsigned rank);
 
 // Whether the next launch is a programmatic one, whose threads have to wait for the one before it.
 void setProgrammatic(bool programmatic);
@@ -157,6 +161,19 @@ inline void store16(uint16_t* p, uint4 v) { execution::store(p, v); }
 inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   execution::multiplyTile({file, line}, c, a, b);
+}
+
+inline void clusterBarrier(
+    const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  execution::clusterBarrier({file, line});
+}
+inline float loadOfBlock(const float* own, unsigned rank) {
+  return *execution::ofBlock(own, rank);
+}
+
+template <class P>
+inline P* inGlobalMemory(P* p) {
+  return p;
 }
 
 inline void letNextLaunchBegin() {}

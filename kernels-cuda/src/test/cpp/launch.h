@@ -16,8 +16,9 @@ const Kernel* firstKernel();
 // The kernel of that name, or null.
 const Kernel* findKernel(const char* name);
 
-// Runs a grid, blocks one after the other. Returns null, or what went wrong. One launch at a time.
-const char* launch(const Kernel& kernel, Index grid, Index block, size_t sharedBytes,
-    const void* parameters, Order order, uint32_t seed);
+// Runs a grid, clusters of so many blocks along x one after the other. Returns null, or what went
+// wrong. One launch at a time.
+const char* launch(const Kernel& kernel, Index grid, Index block, unsigned clusterSize,
+    size_t sharedBytes, const void* parameters, Order order, uint32_t seed);
 
 }  // namespace execution

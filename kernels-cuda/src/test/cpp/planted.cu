@@ -37,3 +37,18 @@ KERNEL(planted, Planted, 256, 1) {
   }
   p.out[p.bug == STORE_BEHIND && i == p.n - 1 ? p.n : i] = shared[(i + 1) % p.n];
 }
+
+// Each block's numbers by way of its neighbour's shared memory.
+KERNEL(planted_cluster, Planted, 256, 1) {
+  SHARED_MEMORY(shared);
+  int i = static_cast<int>(threadIdx.x);
+  shared[i] = p.in[i] + static_cast<float>(blockIdx.x);
+  if (p.bug != MISSING_BARRIER) {
+    borealis::clusterBarrier();
+  }
+  float value = borealis::loadOfBlock(shared + i, (blockIdx.x + 1) % gridDim.x);
+  if (p.bug != EARLY_EXIT) {
+    borealis::clusterBarrier();
+  }
+  p.out[blockIdx.x * blockDim.x + threadIdx.x] = value;
+}

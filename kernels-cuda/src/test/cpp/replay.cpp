@@ -64,6 +64,7 @@ std::string replay(std::ifstream& in, execution::Order order) {
   execution::Index block;
   get(in, &grid, sizeof grid);
   get(in, &block, sizeof block);
+  auto clusterSize = static_cast<unsigned>(number(in));
   size_t sharedBytes = number(in);
   size_t parameterBytes = number(in);
   Memory parameters = read(in, parameterBytes);
@@ -79,7 +80,8 @@ std::string replay(std::ifstream& in, execution::Order order) {
   }
   const execution::Kernel* kernel = execution::findKernel(name.c_str());
   const char* problem = kernel == nullptr ? "is not in this program"
-      : execution::launch(*kernel, grid, block, sharedBytes, parameters.get(), order, 1);
+      : execution::launch(
+            *kernel, grid, block, clusterSize, sharedBytes, parameters.get(), order, 1);
   if (problem != nullptr) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), problem);
     std::exit(1);

@@ -57,7 +57,12 @@ final class BackwardPass {
     // cuBLAS has no masks, and no sums of columns beside a product.
     boolean summed = spec.parameters().contains(Parameter.B_BIAS);
     boolean masked = spec.inputDropout() > 0;
-    Gemm upGemm = n > 0 && dY.type() == DType.F32 && !summed ? scratch.gemm : null;
+    // With 16-bit dY cuBLAS has dU alone: dB would take U of 16 bits, and backward_up has both at
+    // once.
+    DeviceMatrix b =
+        dY.type() == DType.F32 || gradients != null ? null : weights.typed(Parameter.B, dY.type());
+    boolean up = dY.type() == DType.F32 ? !summed : b != null;
+    Gemm upGemm = n > 0 && up ? scratch.gemm : null;
     Gemm downGemm = n > 0 && x.type() == DType.F32 && !masked ? scratch.gemm : null;
     Gemm inputGemm = dX != null && dX.type() == DType.F32 && !masked ? scratch.gemm : null;
     if (n > 0) {
@@ -74,7 +79,9 @@ final class BackwardPass {
             arguments.phiAlone);
       }
       if (upGemm != null) {
-        hiddenGradient(dY, n, weights.up(), gradients != null, upGemm, scratch);
+        Gemm.Operand operand =
+            b == null ? Gemm.Operand.transposed(weights.up().matrix()) : Gemm.Operand.of(b);
+        hiddenGradient(dY, n, operand, gradients != null, upGemm, scratch);
       } else {
         hiddenGradient(dY, n, weights.up(), gradients != null, scratch);
       }
@@ -182,7 +189,7 @@ final class BackwardPass {
 
   /** The same by cuBLAS, each a whole sum. */
   private void hiddenGradient(
-      DeviceMatrix dY, long n, Packed up, boolean parameters, Gemm gemm, CudaScratch scratch) {
+      DeviceMatrix dY, long n, Gemm.Operand b, boolean parameters, Gemm gemm, CudaScratch scratch) {
     long ldU = Packed.round(spec.rank(), Packed.ROW_TILE);
     gemm.multiply(
         n,
@@ -190,7 +197,7 @@ final class BackwardPass {
         spec.outFeatures(),
         1,
         Gemm.Operand.of(dY),
-        Gemm.Operand.transposed(up.matrix()),
+        b,
         hidden(scratch.shares, ldU),
         false);
     if (parameters) {

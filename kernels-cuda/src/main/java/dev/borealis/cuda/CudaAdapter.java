@@ -41,7 +41,7 @@ final class CudaAdapter implements AdapterKernel {
         throw e;
       }
     }
-    this.forwardPass = new ForwardPass(spec, engine.fusedTokens());
+    this.forwardPass = new ForwardPass(spec, engine.fusedTokens(), engine.decodeTokens());
     this.backwardPass = new BackwardPass(spec);
   }
 

@@ -36,6 +36,10 @@ final class CudaEngine implements BackendProvider.Engine {
   private static final int PHI_SHARED_BYTES = 72 * 1024;
 
   private static final int WARP = 32;
+  private static final int HOPPER = 90;
+
+  /** Each token's cluster reads all weights: few tokens, or others of them share a read. */
+  private static final int DECODE_TOKENS = 4;
 
   private final Context context;
   private final CudaModule module;
@@ -94,6 +98,18 @@ final class CudaEngine implements BackendProvider.Engine {
 
   CudaModule module() {
     return module;
+  }
+
+  /**
+   * Whether a launch may begin while the one before it still runs, and blocks may form clusters.
+   */
+  static boolean isHopperOrLater(Device device) {
+    return device.computeCapability() >= HOPPER;
+  }
+
+  /** Tokens up to which one launch does a forward call; 0 where blocks can't form clusters. */
+  int decodeTokens() {
+    return isHopperOrLater(context.device()) ? DECODE_TOKENS : 0;
   }
 
   int fusedTokens() {

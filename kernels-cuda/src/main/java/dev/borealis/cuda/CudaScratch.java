@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CudaScratch implements AdapterKernel.Scratch {
   /** Ranks above this go to cuBLAS. */
-  private static final int CUBLAS_RANK = 128;
+  static final int CUBLAS_RANK = 128;
 
   final boolean training;
   final Launches launches;

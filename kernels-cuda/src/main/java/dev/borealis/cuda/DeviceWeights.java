@@ -9,7 +9,9 @@ import dev.borealis.ffm.DeviceBuffer;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +32,9 @@ final class DeviceWeights implements AutoCloseable {
   private final long matrixTransposed;
   private final Map<Parameter, Long> offsets = new EnumMap<>(Parameter.class);
 
+  /** A [r_a, d_in] and B [d_out, r] of 16 bits as they are, dense, for cuBLAS. */
+  private final Map<Parameter, DeviceMatrix> typed = new EnumMap<>(Parameter.class);
+
   // What the last packing found.
   private boolean downLow;
   private boolean upLow;
@@ -48,7 +53,18 @@ final class DeviceWeights implements AutoCloseable {
         offsets.put(parameter, carver.floats(elements(spec.shape(parameter))));
       }
     }
+    Map<Parameter, Long> typedOffsets = new EnumMap<>(Parameter.class);
+    for (Parameter parameter : forCublas()) {
+      if (weights.get(parameter).dtype() != DType.F32) {
+        typedOffsets.put(parameter, carver.take(2 * elements(spec.shape(parameter))));
+      }
+    }
     buffer = DeviceBuffer.allocate(engine.context(), carver.bytes());
+    typedOffsets.forEach((parameter, offset) -> {
+      Tensor tensor = weights.get(parameter);
+      long address = buffer.address() + offset;
+      typed.put(parameter, new DeviceMatrix(address, tensor.columns(), tensor.dtype()));
+    });
     try {
       // Packing writes no padding: it is zero from here on.
       buffer.fill(0, carver.bytes(), (byte) 0, queue.stream());
@@ -57,6 +73,20 @@ final class DeviceWeights implements AutoCloseable {
       buffer.close();
       throw e;
     }
+  }
+
+  /** What cuBLAS multiplies with tensors of its own type: not φ(A), and not g ⊙ B. */
+  private Set<Parameter> forCublas() {
+    Set<Parameter> parameters = EnumSet.noneOf(Parameter.class);
+    if (engine.usesCublas() && spec.rank() > CudaScratch.CUBLAS_RANK) {
+      if (!spec.staticForm()) {
+        parameters.add(Parameter.A);
+      }
+      if (!spec.parameters().contains(Parameter.GAIN)) {
+        parameters.add(Parameter.B);
+      }
+    }
+    return parameters;
   }
 
   private static long elements(long[] shape) {
@@ -96,6 +126,8 @@ final class DeviceWeights implements AutoCloseable {
       if (gain != 0) {
         pack(upload.on(Parameter.B), b, 0, upPlain, ldB, true, queue);
       }
+      typed.forEach(
+          (parameter, to) -> copy(upload.on(parameter), weights.get(parameter).rows(), to, queue));
       // A product of two 16-bit numbers need not be one of tf32.
       downLow = a.dtype() == DType.F32;
       upLow = b.dtype() == DType.F32 || gain != 0;
@@ -122,6 +154,30 @@ final class DeviceWeights implements AutoCloseable {
             ldOut,
             transposed,
             queue.launches());
+  }
+
+  /** Queues copies of rows of 16-bit elements into dense ones. */
+  private void copy(DeviceMatrix from, long rows, DeviceMatrix to, CudaQueue queue) {
+    long rowBytes = 2 * to.ld();
+    boolean dense = from.ld() == to.ld();
+    long bytes = dense ? rows * rowBytes : rowBytes;
+    for (long row = 0; row < (dense ? 1 : rows); row++) {
+      DeviceBuffer.borrow(engine.context(), to.address() + row * rowBytes, bytes)
+          .copyFrom(
+              0,
+              DeviceBuffer.borrow(engine.context(), from.address() + 2 * row * from.ld(), bytes),
+              0,
+              bytes,
+              queue.stream());
+    }
+  }
+
+  /**
+   * A or B as cuBLAS multiplies it with tensors of a 16-bit type; null if it can't, or is not to.
+   */
+  @Nullable DeviceMatrix typed(Parameter parameter, DType type) {
+    DeviceMatrix matrix = typed.get(parameter);
+    return matrix != null && matrix.type() == type ? matrix : null;
   }
 
   /** A as the products take it. */

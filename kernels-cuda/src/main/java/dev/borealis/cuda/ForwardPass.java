@@ -24,15 +24,27 @@ final class ForwardPass {
   private static final int WARPS = 8;
   private static final int BLOCKS_WANTED = 256;
 
+  /** Blocks of a token's cluster in the kernel {@code decode}. */
+  static final int DECODE_BLOCKS = 8;
+
+  /** Features whose share of a block leaves room in shared memory. */
+  static final int DECODE_FEATURES = 1 << 16;
+
+  /** Floats of shared memory before X: shares, Z, U and φ's scratch. */
+  private static final int DECODE_FLOATS = 512;
+
   /** Shared memory of the kernel {@code contract}: the warps' shares of 32 rows and 32 columns. */
   static final long CONTRACT_BYTES = WARPS * ROWS * (32 + 8) * 4;
 
   private final AdapterSpec spec;
   private final int fusedTokens;
+  private final int decodeTokens;
 
-  ForwardPass(AdapterSpec spec, int fusedTokens) {
+  ForwardPass(AdapterSpec spec, int fusedTokens, int decodeTokens) {
     this.spec = spec;
     this.fusedTokens = fusedTokens;
+    this.decodeTokens =
+        spec.rank() <= UP_RANK && spec.inFeatures() <= DECODE_FEATURES ? decodeTokens : 0;
   }
 
   /** Computes n ≥ 1 rows of Y from X; keeps Z if the scratch is for training. */
@@ -57,16 +69,40 @@ final class ForwardPass {
     }
 
     float factor = DropoutArguments.inputFactor(spec, masked);
-    if (isFused(spec, n, fusedTokens)) {
+    if (n <= decodeTokens && !scratch.training) {
+      decode(x, n, scratch);
+    } else if (isFused(spec, n, fusedTokens)) {
       fused(x, n, phi, factor, scratch);
     } else {
-      inSteps(x, y, n, phi, down, weights.up(), factor, scale, accumulate, scratch);
+      inSteps(x, y, n, phi, down, weights, factor, scale, accumulate, scratch);
     }
   }
 
   /** Whether one launch does the whole call, so that Z has one share. */
   static boolean isFused(AdapterSpec spec, long n, int fusedTokens) {
     return spec.rank() <= FUSED_RANK && n >= fusedTokens;
+  }
+
+  /** Without dropout and without keeping Z: a cluster of blocks for each token. */
+  private void decode(DeviceMatrix x, long n, CudaScratch scratch) {
+    ForwardArguments arguments = scratch.arguments.forward;
+    int columns = decodeColumns(spec.inFeatures());
+    arguments.down.split(columns);
+    arguments.up.split(
+        Math.toIntExact(Packed.round(Splits.ceil(spec.outFeatures(), DECODE_BLOCKS), 8)));
+    scratch.launches.run(
+        Kernel.DECODE, x.type(), DECODE_BLOCKS, n, 1, decodeBytes(columns), arguments.memory);
+  }
+
+  /** Columns of X of a block. */
+  static int decodeColumns(int inFeatures) {
+    return Math.toIntExact(
+        Packed.round(Splits.ceil(inFeatures, DECODE_BLOCKS), Packed.COLUMN_TILE));
+  }
+
+  /** Shared memory of the kernel {@code decode}. */
+  static long decodeBytes(int columns) {
+    return (DECODE_FLOATS + columns) * 4L;
   }
 
   private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
@@ -90,7 +126,7 @@ final class ForwardPass {
       long n,
       PhiWeights phi,
       Packed down,
-      Packed up,
+      DeviceWeights weights,
       float factor,
       float scale,
       boolean accumulate,
@@ -102,7 +138,10 @@ final class ForwardPass {
     long rowTiles = Splits.ceil(n, ROWS);
     Gemm gemm = scratch.gemm;
     Launches launches = scratch.launches;
-    if (gemm != null && x.type() == DType.F32 && !(scratch.training && spec.inputDropout() > 0)) {
+    // cuBLAS has no masks, and multiplies matrices of one type.
+    boolean masked = scratch.training && spec.inputDropout() > 0;
+    DeviceMatrix a = x.type() == DType.F32 ? down.matrix() : weights.typed(Parameter.A, x.type());
+    if (gemm != null && a != null && !masked) {
       arguments.phi.shares(scratch.shares, 1, 1);
       gemm.multiply(
           n,
@@ -110,7 +149,7 @@ final class ForwardPass {
           in,
           1,
           Gemm.Operand.of(x),
-          Gemm.Operand.transposed(down.matrix()),
+          Gemm.Operand.transposed(a),
           new DeviceMatrix(scratch.shares, phi.ldZ(), DType.F32),
           false);
     } else {
@@ -151,7 +190,7 @@ final class ForwardPass {
             spec.rank(),
             scale,
             Gemm.Operand.of(new DeviceMatrix(scratch.u, phi.ldU(), DType.F32)),
-            Gemm.Operand.of(up.matrix()),
+            Gemm.Operand.of(weights.up().matrix()),
             y,
             accumulate);
       } else {

@@ -10,6 +10,7 @@ enum Kernel {
   FORWARD_16(true),
   FORWARD_32(true),
   UP(true),
+  DECODE(true),
   CONTRACT(true),
   EXPAND(true),
   OUTER_16(true),

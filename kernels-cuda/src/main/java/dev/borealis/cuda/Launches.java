@@ -14,22 +14,22 @@ final class Launches {
   private final Map<Kernel, Map<DType, Launch>> launches = new EnumMap<>(Kernel.class);
   private final Stream stream;
 
-  /** From this compute capability on a launch may begin while the one before it still runs. */
-  private static final int PROGRAMMATIC = 90;
-
   Launches(CudaModule module, Stream stream) {
     this.stream = stream;
-    boolean programmatic = stream.context().device().computeCapability() >= PROGRAMMATIC;
+    boolean hopper = CudaEngine.isHopperOrLater(stream.context().device());
     for (Kernel kernel : Kernel.values()) {
       Map<DType, Launch> ofKernel = new EnumMap<>(DType.class);
       for (DType type : DType.values()) {
-        ofKernel.put(
-            type,
+        Launch launch =
             module
                 .function(kernel.symbol(type))
                 .launch()
                 .block(Kernel.THREADS)
-                .programmaticStreamSerialization(programmatic && kernel.isChained()));
+                .programmaticStreamSerialization(hopper && kernel.isChained());
+        if (hopper && kernel == Kernel.DECODE) {
+          launch.cluster(ForwardPass.DECODE_BLOCKS, 1, 1);
+        }
+        ofKernel.put(type, launch);
       }
       launches.put(kernel, ofKernel);
     }

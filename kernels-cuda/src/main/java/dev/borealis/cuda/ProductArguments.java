@@ -75,6 +75,12 @@ final class ProductArguments {
     return this;
   }
 
+  /** Columns of a block. */
+  ProductArguments split(int columns) {
+    memory.set(JAVA_INT, SPLIT, columns);
+    return this;
+  }
+
   ProductArguments columnSums(long columnSums) {
     memory.set(JAVA_LONG, COLUMN_SUMS, columnSums);
     return this;

@@ -129,9 +129,10 @@ final class Cubin {
       boolean wide = (code.getLong(i * INSTRUCTION_BYTES + 8) >>> 9 & 7) == WIDTH_128;
       switch (opcode) {
         case 0x23c -> tensor++;
-        // 0x980 and 0x985 are of any memory: pointers that were read from memory.
-        case 0x980, 0x981 -> loads += wide ? 1 : 0;
-        case 0x985, 0x986 -> stores += wide ? 1 : 0;
+        // Of global memory: generic accesses (0x980, 0x985) have to find out of what memory they
+        // are.
+        case 0x981 -> loads += wide ? 1 : 0;
+        case 0x986 -> stores += wide ? 1 : 0;
         case 0x983, 0x387, 0x987 -> local++;
         case 0x98a, 0x9a8, 0x98e -> atomics++;
         case 0x589, 0x989, 0xf89 -> shuffles++;

@@ -25,6 +25,7 @@ import dev.borealis.internal.reference.AdapterOracle;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -224,6 +225,50 @@ class CudaShapesTest {
         // With 16-bit X and dY, Y and dX are F32 here.
         int products = type == DType.F32 ? 6 : 2;
         assertTrue(StandIn.GPU || StandIn.products() - before == products);
+      }
+    }
+  }
+
+  /** cuBLAS multiplies 16-bit tensors with weights of their type, and with no others. */
+  @ParameterizedTest
+  @EnumSource(DType.class)
+  void weightsOf16BitsGoToCublasWithTensorsOfTheirType(DType type) {
+    StandIn.assumeUsed();
+    AdapterSpec spec = AdapterSpec.mosLora(70, 66, 130).build();
+    try (Context context = Context.primary(Device.of(0));
+        Arena arena = Arena.ofShared()) {
+      Step step = Step.random(spec, 9, DType.BF16, arena);
+      Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
+      for (Parameter parameter : spec.parameters()) {
+        Tensor from = step.weights().get(parameter);
+        Tensor to = Tensor.allocate(arena, type, from.shape());
+        for (int i = 0; i < from.rows() * from.columns(); i++) {
+          to.set(
+              i / from.columns(),
+              i % from.columns(),
+              from.get(i / from.columns(), i % from.columns()));
+        }
+        tensors.put(parameter, to);
+      }
+      AdapterWeights weights = new AdapterWeights(spec, tensors);
+      Step typed = new Step(spec, weights, step.x(), step.dY(), step.options());
+      CudaEngine engine = engine(context, NEVER_FUSED, true);
+      int before = StandIn.products();
+      requireClose(typed.expected(), typed.run(engine, arena));
+      // U Bᵀ and dX into F32, and X Aᵀ.
+      assertEquals(type == DType.BF16 ? 3 : 2, StandIn.products() - before);
+      try (Adapter adapter = new Adapter(weights, engine.prepare(weights))) {
+        Tensor y = Tensor.allocate(arena, DType.BF16, 9, spec.outFeatures());
+        Tensor dX = Tensor.allocate(arena, DType.F32, 9, spec.inFeatures());
+        Workspace workspace = adapter.workspace(9, Mode.TRAINING, arena);
+        before = StandIn.products();
+        adapter.forward(step.x(), y, step.options(), workspace);
+        adapter.backward(step.x(), step.dY(), dX, null, GradientOptions.OVERWRITE, workspace);
+        // X Aᵀ and dY B, and dX.
+        assertEquals(type == DType.BF16 ? 3 : 1, StandIn.products() - before);
+        requireClose(
+            Map.of("dX", typed.expected().getOrDefault("dX", new double[0])),
+            Map.of("dX", values(dX)));
       }
     }
   }

@@ -61,6 +61,8 @@ final class KernelDesign {
       case FORWARD_16 -> fused(16);
       case FORWARD_32 -> fused(32);
       case CONTRACT, BATCH_CONTRACT -> ForwardPass.CONTRACT_BYTES;
+      case DECODE ->
+          ForwardPass.decodeBytes(ForwardPass.decodeColumns(ForwardPass.DECODE_FEATURES));
       case UP -> aurora(LARGEST_UP_RANK).upBytes();
       case BACKWARD_UP_16 -> sums(16, 16);
       case BACKWARD_UP_32 -> sums(16, 32);
@@ -97,6 +99,8 @@ final class KernelDesign {
       case FORWARD_16 -> contract(f32, 2, 2).plus(expand(f32, 2));
       case FORWARD_32 -> contract(f32, 2, 4).plus(expand(f32, 2));
       case UP, BATCH_EXPAND -> expand(f32, 2);
+      // X, two rows of A and of Bᵀ, Y; two sums over a warp.
+      case DECODE -> new Instructions(0, (f32 ? 2 : 1) + 2 + 2, 0, 10).plus(update(f32, 1));
       case CONTRACT, BATCH_CONTRACT -> contract(f32, 2, 4);
       case EXPAND -> expand(f32, 4);
       case OUTER_16 -> outer(f32, 1);
@@ -119,8 +123,13 @@ final class KernelDesign {
 
   /** 16 mt rows and 32 columns; an output of F32 beside 16-bit inputs has code of its own. */
   private static Instructions expand(boolean f32, int mt) {
-    int elements = 2 * mt * (f32 ? 2 : 3);
-    return new Instructions(mt * 4 * 3, 2 + elements, elements, 0);
+    return new Instructions(mt * 4 * 3, 2, 0, 0).plus(update(f32, 2 * mt));
+  }
+
+  /** Eight elements of Y a time. */
+  private static Instructions update(boolean f32, int times) {
+    int accesses = times * (f32 ? 2 : 3);
+    return new Instructions(0, accesses, accesses, 0);
   }
 
   /** 16 mj ranks and 64 columns. */

@@ -32,7 +32,7 @@ class PlantedBugsTest {
   private static final int STORE_BEHIND = 2;
   private static final int MISALIGNED = 3;
   private static final int DIVERGENT = 4;
-  private static final int EARLY_EXIT = 5;
+  static final int EARLY_EXIT = 5;
   private static final int SHARED_STORE_BEHIND = 6;
 
   @BeforeAll

@@ -59,6 +59,7 @@ class RaceTest {
   @AfterEach
   void recordNoMore() {
     StandIn.record(null);
+    StandIn.capability(80);
   }
 
   private static Replay replay(String source, StandIn.Order order)
@@ -180,6 +181,9 @@ class RaceTest {
       }
       baseLayerAndBatch(type, context, arena);
       CudaMergeTest.merge(AdapterSpec.aurora(70, 66, 4).build(), type, arena);
+      StandIn.capability(90);
+      CudaEngine clusters = new CudaEngine(context, CudaBackend.image(), 512, false);
+      DecodeTest.forward(clusters, AdapterSpec.aurora(70, 66, 4).build(), 2, type, arena);
     }
     Replay replay = replay("borealis.cu", StandIn.Order.RANDOM);
     assertEquals(0, replay.status(), replay::output);
