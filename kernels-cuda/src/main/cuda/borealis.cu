@@ -105,7 +105,7 @@ DEVICE void decode(const Forward& p) {
       float4 value = load16(x + k);
 #pragma unroll
       for (int i = 0; i < 2; i++) {
-        float4 weight = load16(w + i * down.ldW + k);
+        float4 weight = global16(w + i * down.ldW + k);
         sum[i] = fmaf(value.x, weight.x, sum[i]);
         sum[i] = fmaf(value.y, weight.y, sum[i]);
         sum[i] = fmaf(value.z, weight.z, sum[i]);
@@ -143,8 +143,8 @@ DEVICE void decode(const Forward& p) {
     float value[8] = {};
     for (int j = 0; j < up.r; j++) {
       const float* w = up.w + j * up.ldW + k;
-      float4 low = load16(w);
-      float4 high = load16(w + 4);
+      float4 low = global16(w);
+      float4 high = global16(w + 4);
       float factor = u[j];
       value[0] = fmaf(factor, low.x, value[0]);
       value[1] = fmaf(factor, low.y, value[1]);
@@ -209,7 +209,7 @@ template <class T, int MT, bool MASKED, class Row = OwnRow>
 DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
   int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
   if (k0 < p.k) {
-    const float* u = inGlobalMemory(p.u) + row0 * p.ldU;
+    const float* u = p.u + row0 * p.ldU;
     expand<T, MT, MASKED>(p, u, p.ldU, least(16 * MT, p.n - row0), row0, k0, rowOf);
   }
 }

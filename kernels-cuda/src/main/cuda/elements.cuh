@@ -65,14 +65,14 @@ DEVICE void loadRuns(
   int column = runColumn<T>(first, part, parts, 0);
   if constexpr (T::EXACT) {
     if (vector && column + 7 < columns) {
-      widen8<T>(load16(row + column), value);
+      widen8<T>(global16(row + column), value);
       return;
     }
   } else {
     int second = runColumn<T>(first, part, parts, 1);
     if (vector && second + 3 < columns) {
-      float4 low = load16(row + column);
-      float4 high = load16(row + second);
+      float4 low = global16(row + column);
+      float4 high = global16(row + second);
       value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
       value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
       return;
@@ -120,7 +120,7 @@ DEVICE void update8(
       bits.y = T::narrow(value[2]) | static_cast<uint32_t>(T::narrow(value[3])) << 16;
       bits.z = T::narrow(value[4]) | static_cast<uint32_t>(T::narrow(value[5])) << 16;
       bits.w = T::narrow(value[6]) | static_cast<uint32_t>(T::narrow(value[7])) << 16;
-      store16(row + column, bits);
+      storeGlobal16(row + column, bits);
     } else {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
@@ -131,7 +131,7 @@ DEVICE void update8(
           float4 old = stream16(at);
           sum.x += old.x, sum.y += old.y, sum.z += old.z, sum.w += old.w;
         }
-        store16(at, sum);
+        storeGlobal16(at, sum);
       }
     }
     return;

@@ -29,10 +29,14 @@ DEVICE uint16_t toBFloat16(float value) {
 
 DEVICE float4 load16(const float* p) { return *reinterpret_cast<const float4*>(p); }
 DEVICE float2 load8(const float* p) { return *reinterpret_cast<const float2*>(p); }
-DEVICE uint4 load16(const uint16_t* p) { return *reinterpret_cast<const uint4*>(p); }
 DEVICE void store16(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
 DEVICE void store8(float* p, float2 v) { *reinterpret_cast<float2*>(p) = v; }
-DEVICE void store16(uint16_t* p, uint4 v) { *reinterpret_cast<uint4*>(p) = v; }
+
+// Of global memory, also where the compiler can't see it because the pointer was read from memory.
+DEVICE float4 global16(const float* p) { return __ldca(reinterpret_cast<const float4*>(p)); }
+DEVICE uint4 global16(const uint16_t* p) { return __ldca(reinterpret_cast<const uint4*>(p)); }
+DEVICE void storeGlobal16(float* p, float4 v) { __stwb(reinterpret_cast<float4*>(p), v); }
+DEVICE void storeGlobal16(uint16_t* p, uint4 v) { __stwb(reinterpret_cast<uint4*>(p), v); }
 
 // Read once: not worth a place in L1.
 DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
@@ -85,12 +89,6 @@ DEVICE float loadOfBlock(const float* own, unsigned rank) {
 #else
   return *own;
 #endif
-}
-
-// A pointer that was itself read from memory, where the compiler can't see what memory it is of.
-template <class P>
-DEVICE P* inGlobalMemory(P* p) {
-  return static_cast<P*>(__cvta_global_to_generic(__cvta_generic_to_global(p)));
 }
 
 // 1/x to 1 ulp; 0 for x above 2^126, where the exact value is no normal number.

@@ -72,7 +72,7 @@ struct OwnRow {
 
 struct ListedRow {
   const int32_t* rows;
-  DEVICE int64_t operator()(int64_t row) const { return inGlobalMemory(rows)[row]; }
+  DEVICE int64_t operator()(int64_t row) const { return rows[row]; }
 };
 
 // Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
@@ -82,9 +82,7 @@ template <class T, int MT, int NT, class Row = OwnRow>
 DEVICE void contract(
     const Product& p, int row0, int j0, int first, int last, int stride, float (&c)[MT][NT][4],
     Row rowOf = {}) {
-  // A batch's are read from memory, as all members of its products.
-  const auto* d = inGlobalMemory(static_cast<const typename T::Storage*>(p.d));
-  const float* packed = inGlobalMemory(p.w);
+  const auto* d = static_cast<const typename T::Storage*>(p.d);
   const int g = laneId() >> 2;
   const int t = laneId() & 3;
   for (int k0 = first; k0 < last; k0 += stride) {
@@ -126,7 +124,7 @@ DEVICE void contract(
       for (int j = 0; j < NT; j++) {
         // W's rows are padded to 16: beyond them there is nothing to read.
         if (j0 + 8 * (j & ~1) < p.r) {
-          float4 w = load16(packed + (j0 + 8 * j + g) * p.ldW + column);
+          float4 w = global16(p.w + (j0 + 8 * j + g) * p.ldW + column);
           Split b[2][2] = {{split(w.x), split(w.y)}, {split(w.z), split(w.w)}};
 #pragma unroll
           for (int step = 0; step < 2; step++) {
@@ -193,9 +191,9 @@ DEVICE void expand(
         value[m][half] = row < rows ? load8(u + row * ldU + j0 + 2 * t) : float2{0, 0};
       }
     }
-    const float* w = inGlobalMemory(p.w) + (j0 + 2 * t) * p.ldW + k0 + 4 * g;
-    float4 even = load16(w);
-    float4 odd = load16(w + p.ldW);
+    const float* w = p.w + (j0 + 2 * t) * p.ldW + k0 + 4 * g;
+    float4 even = global16(w);
+    float4 odd = global16(w + p.ldW);
     Split b[4][2] = {
         {split(even.x), split(odd.x)},
         {split(even.y), split(odd.y)},
@@ -220,8 +218,7 @@ DEVICE void expand(
   float bias[8];
 #pragma unroll
   for (int i = 0; i < 8; i++) {
-    bias[i] =
-        p.bias != nullptr && column + i < p.k ? inGlobalMemory(p.bias)[column + i] : 0.0f;
+    bias[i] = p.bias != nullptr && column + i < p.k ? p.bias[column + i] : 0.0f;
   }
 #pragma unroll
   for (int m = 0; m < MT; m++) {
@@ -243,10 +240,10 @@ DEVICE void expand(
       }
       int64_t at = rowOf(row) * p.ldOut;
       if (T::EXACT && p.outF32) {
-        update8<F32>(inGlobalMemory(static_cast<float*>(p.out)) + at, column, p.k, p.vectorOut,
+        update8<F32>(static_cast<float*>(p.out) + at, column, p.k, p.vectorOut,
             p.accumulate, value);
       } else {
-        update8<T>(inGlobalMemory(static_cast<typename T::Storage*>(p.out)) + at, column, p.k,
+        update8<T>(static_cast<typename T::Storage*>(p.out) + at, column, p.k,
             p.vectorOut, p.accumulate, value);
       }
     }

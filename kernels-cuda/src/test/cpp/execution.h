@@ -151,12 +151,14 @@ inline uint16_t toBFloat16(float value) {
 
 inline float4 load16(const float* p) { return execution::load<float4>(p); }
 inline float2 load8(const float* p) { return execution::load<float2>(p); }
-inline uint4 load16(const uint16_t* p) { return execution::load<uint4>(p); }
+inline float4 global16(const float* p) { return execution::load<float4>(p); }
+inline uint4 global16(const uint16_t* p) { return execution::load<uint4>(p); }
+inline void storeGlobal16(float* p, float4 v) { execution::store(p, v); }
+inline void storeGlobal16(uint16_t* p, uint4 v) { execution::store(p, v); }
 inline float4 stream16(const float* p) { return execution::load<float4>(p); }
 inline uint4 stream16(const uint16_t* p) { return execution::load<uint4>(p); }
 inline void store16(float* p, float4 v) { execution::store(p, v); }
 inline void store8(float* p, float2 v) { execution::store(p, v); }
-inline void store16(uint16_t* p, uint4 v) { execution::store(p, v); }
 
 inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
@@ -169,11 +171,6 @@ inline void clusterBarrier(
 }
 inline float loadOfBlock(const float* own, unsigned rank) {
   return *execution::ofBlock(own, rank);
-}
-
-template <class P>
-inline P* inGlobalMemory(P* p) {
-  return p;
 }
 
 inline void letNextLaunchBegin() {}
