@@ -241,10 +241,7 @@ void main() {
   launchOrder.release();
   fiber(current).done = true;
   idle = 0;
-  if (--block().live == 0) {
-    // What another block reads of it now is not there any more.
-    std::memset(block().shared.get(), CANARY, sharedBytes);
-  }
+  block().live--;
   if (--cluster().live == 0) {
     returnToHost();
   }
