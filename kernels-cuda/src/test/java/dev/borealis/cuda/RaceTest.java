@@ -172,7 +172,9 @@ class RaceTest {
             new Step(AdapterSpec.aurora(36, 24, 4).staticForm().build(), 9, 512),
             new Step(AdapterSpec.mosLora(24, 20, 70).build(), 9, 512));
     StandIn.record(LAUNCHES);
-    new CudaAdamWTest().stepsHaveTheBitsOfTheHost();
+    CudaAdamWTest optimiser = new CudaAdamWTest();
+    optimiser.stepsHaveTheBitsOfTheHost();
+    optimiser.close();
     try (Context context = Context.primary(Device.of(0));
         Arena arena = Arena.ofShared()) {
       for (Step step : steps) {
