@@ -23,10 +23,11 @@ import org.jspecify.annotations.Nullable;
  * to none. First rows are assigned to adapters by number, then any number of calls run with that
  * assignment, say one a layer of a model, each with the list of that layer's adapters.
  *
- * <p>Every row of Y gets to the bit what a call of its adapter alone would give it. Inference only:
- * no dropout, no backward. Calls check everything first: an exception means that no output, and no
- * earlier assignment, was touched. Nothing is allocated after the constructor (except by the
- * backend {@code scalar}).
+ * <p>Every row of Y gets to the bit what a call of its adapter alone would give it; only the
+ * backend {@code cuda} may add in another order where such a call takes a way of its own, with very
+ * few tokens or through cuBLAS. Inference only: no dropout, no backward. Calls check everything
+ * first: an exception means that no output, and no earlier assignment, was touched. Nothing is
+ * allocated after the constructor (except by the backend {@code scalar}).
  *
  * <p>Belongs to one call at a time; a second one at the same time is refused. Adapters may be
  * shared with other threads' calls. Backends use several threads only if every thread may touch X
