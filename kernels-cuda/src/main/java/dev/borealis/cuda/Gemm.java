@@ -17,7 +17,6 @@ final class Gemm implements AutoCloseable {
   // NVIDIA's recommendations.
   private static final long WORKSPACE_BYTES = 4L << 20;
   private static final long HOPPER_WORKSPACE_BYTES = 32L << 20;
-  private static final int HOPPER = 90;
 
   private final Cublas cublas;
   private final DeviceBuffer workspace;
@@ -40,7 +39,7 @@ final class Gemm implements AutoCloseable {
   }
 
   Gemm(Context context, Stream stream) {
-    boolean hopper = context.device().computeCapability() >= HOPPER;
+    boolean hopper = CudaEngine.isHopperOrLater(context.device());
     cublas = Cublas.create(context);
     DeviceBuffer buffer = null;
     try {

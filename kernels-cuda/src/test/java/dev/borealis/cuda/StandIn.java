@@ -55,8 +55,7 @@ final class StandIn {
         System.setProperty("borealis.cuda.library", LIBRARY.toAbsolutePath().toString());
         System.setProperty("borealis.cublas.library", LIBRARY.toAbsolutePath().toString());
         // The kernels are in the stand-in; a cubin's have to have the same parameters. Where nvcc
-        // has
-        // made none, any file will do.
+        // has made none, any file will do.
         Path image = Cubin.of(90).orElse(LIBRARY);
         System.setProperty("borealis.cuda.image", image.toAbsolutePath().toString());
       }
