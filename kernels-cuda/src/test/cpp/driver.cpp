@@ -3,7 +3,8 @@
 // errors: ranges of copies, memory freed twice, writes beside an allocation, parameter sizes, limits of
 // a launch. Work in a stream is done when it is queued, unless the stream is being captured.
 //
-// Environment: BOREALIS_STANDIN_ORDER = forward | reverse | random, BOREALIS_STANDIN_SEED.
+// Environment: BOREALIS_STANDIN_ORDER = forward | reverse | random, BOREALIS_STANDIN_SEED of the
+// latter, BOREALIS_STANDIN_CAPABILITY = 80, or 90 for what is launched from sm_90 on.
 
 #include <algorithm>
 #include <cstdio>
@@ -184,7 +185,13 @@ Result copy(void* to, const void* from, size_t bytes, Pointer device, void* stre
 }
 
 execution::Order chosenOrder = execution::orderNamed(std::getenv("BOREALIS_STANDIN_ORDER"));
-uint32_t chosenSeed = 1;
+
+int numberIn(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::atoi(text) : otherwise;
+}
+
+int chosenSeed = numberIn("BOREALIS_STANDIN_SEED", 1);
 
 struct LaunchConfig {  // CUlaunchConfig
   execution::Index grid;
@@ -204,7 +211,7 @@ struct LaunchAttribute {  // CUlaunchAttribute
 constexpr int CLUSTER_DIMENSION = 4;
 constexpr int PROGRAMMATIC_STREAM_SERIALIZATION = 6;
 constexpr int PORTABLE_CLUSTER = 8;
-int capability = 80;
+int capability = numberIn("BOREALIS_STANDIN_CAPABILITY", 80);
 int programmaticLaunches = 0;
 
 // An attribute's value, or null.
@@ -283,7 +290,7 @@ Result run(const Function& function, const LaunchConfig& config, unsigned cluste
     note(function, config, cluster, parameters);
   }
   const char* problem = execution::launch(*function.kernel, config.grid, config.block,
-      cluster, config.sharedBytes, parameters, chosenOrder, chosenSeed);
+      cluster, config.sharedBytes, parameters, chosenOrder, static_cast<uint32_t>(chosenSeed));
   if (problem != nullptr) {
     return error(LAUNCH_FAILED, std::string(function.kernel->name) + ": " + problem);
   }
@@ -325,12 +332,6 @@ std::string difference(const cubin::Kernel& device, const execution::Kernel* hos
 EXPORT int borealisStandInOrder(int order) {
   std::lock_guard guard(lock);
   chosenOrder = static_cast<execution::Order>(order);
-  return 0;
-}
-
-EXPORT int borealisStandInSeed(unsigned seed) {
-  std::lock_guard guard(lock);
-  chosenSeed = seed;
   return 0;
 }
 

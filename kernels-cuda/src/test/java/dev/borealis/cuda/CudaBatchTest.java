@@ -107,6 +107,40 @@ class CudaBatchTest extends OnDevice {
     adapters.forEach(Adapter::close);
   }
 
+  private double[] mixed(DeviceStream queue, List<Adapter> adapters, Tensor x) {
+    Tensor y = toDevice(Tensor.allocate(arena, DType.F32, ROWS, OUT));
+    stream.synchronize();
+    int[] numbers = new int[ROWS];
+    for (int row = 0; row < ROWS; row++) {
+      numbers[row] = row * row % adapters.size();
+    }
+    BatchLimits limits = new BatchLimits(ROWS, adapters.size(), IN, 70);
+    AdapterBatch batch = new AdapterBatch(cuda, limits, queue, arena);
+    batch.assignRows(adapters.size(), numbers, ROWS);
+    batch.forward(x, y, adapters);
+    queue.synchronize();
+    return toHost(y);
+  }
+
+  /** From sm_90 on the second and third launch are set up while the one before them runs. */
+  @Test
+  void chainedLaunchesHaveTheSameBits() {
+    StandIn.assumeUsed();
+    SplittableRandom random = new SplittableRandom(7);
+    List<Adapter> adapters = weights(random).stream().map(cuda::prepare).toList();
+    Tensor x = toDevice(CudaShapesTest.random(random, arena, DType.BF16, 1, ROWS, IN));
+    double[] unchained = mixed(stream, adapters, x);
+    StandIn.capability(90);
+    try (DeviceStream chained = cuda.stream()) {
+      int before = StandIn.programmaticLaunches();
+      assertArrayEquals(unchained, mixed(chained, adapters, x), 0);
+      assertEquals(before + 2, StandIn.programmaticLaunches());
+    } finally {
+      StandIn.capability(80);
+    }
+    adapters.forEach(Adapter::close);
+  }
+
   @Test
   void bySegmentWithScalesAgreesWithTheOracle() {
     SplittableRandom random = new SplittableRandom(6);

@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The conformance cases and property tests on a GPU, with the compiled kernels, wherever there is a
- * driver and a device: in a JVM of its own, since the other tests' driver is the stand-in.
+ * The backend's tests on a GPU, with the compiled kernels, wherever there is a driver and a device:
+ * in a JVM of its own, since the other tests' driver is the stand-in.
  */
 @Tag("gpu")
 @Tag("nodriver")

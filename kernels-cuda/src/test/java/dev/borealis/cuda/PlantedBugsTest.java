@@ -20,11 +20,13 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What the stand-in is for: it has to catch the mistakes that a GPU may let pass. */
+@Tag(RunAll.APART)
 class PlantedBugsTest {
   private static final int THREADS = 64;
   static final int NONE = 0;

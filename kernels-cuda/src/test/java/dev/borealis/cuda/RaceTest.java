@@ -39,6 +39,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * The kernels under ThreadSanitizer, every CUDA thread a thread to it. A JVM can't run under it:
  * the stand-in notes the launches that the real backend makes, and a C++ program runs them again.
  */
+@Tag(RunAll.APART)
 class RaceTest {
   private static final Path LAUNCHES = StandInLibrary.FOLDER.resolve("launches");
   private static final String FAULT = "WARNING: ThreadSanitizer: data race";

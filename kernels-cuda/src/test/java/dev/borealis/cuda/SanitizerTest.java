@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -60,7 +61,9 @@ class SanitizerTest {
   @Test
   void everythingRunsClean() throws IOException, InterruptedException {
     String output = run();
-    assertTrue(output.contains("all done"), output);
+    Optional<String> done = output.lines().filter(line -> line.startsWith(RunAll.DONE)).findFirst();
+    assertTrue(done.isPresent(), output);
+    System.out.println("AddressSanitizer, UndefinedBehaviorSanitizer: " + done.orElseThrow());
     assertTrue(!output.contains("ERROR: AddressSanitizer"), output);
     assertTrue(!output.contains("runtime error"), output);
   }
