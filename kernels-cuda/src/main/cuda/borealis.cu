@@ -93,8 +93,12 @@ DEVICE void decode(const Forward& p) {
     float value[8];
     // One thread a row: its two runs are neighbours, whatever the type.
     loadRuns<T>(d, first + k, 0, 1, down.k, down.vectorD, value);
-    store16(x + k, {value[0], value[1], value[2], value[3]});
-    store16(x + k + 4, {value[4], value[5], value[6], value[7]});
+    float4 low = {value[0], value[1], value[2], value[3]};
+    float4 high = {value[4], value[5], value[6], value[7]};
+    // Every other four lanes begin with the second half: eight lanes at once meet all banks.
+    bool swapped = (laneId() & 4) != 0;
+    store16(x + k + (swapped ? 4 : 0), swapped ? high : low);
+    store16(x + k + (swapped ? 0 : 4), swapped ? low : high);
   }
   __syncthreads();
   for (int j0 = 2 * warpId(); j0 < ldz; j0 += 2 * WARPS) {
@@ -440,7 +444,7 @@ DEVICE void columnSumsTile(const ColumnSums& p) {
   __syncthreads();
   if (warpId() == 0 && column < p.columns) {
     for (int warp = 1; warp < WARPS; warp++) {
-      sum += shared[32 * warp + lane];
+      sum += load4(shared + 32 * warp + lane);
     }
     p.partial[blockIdx.y * p.ldP + column] = sum;
   }

@@ -9,6 +9,7 @@ namespace borealis {
 
 constexpr int MERGE_TILE = 64;   // rows and columns of a block's C
 constexpr int MERGE_DEPTH = 16;  // of the inner index at a time
+constexpr int MERGE_PITCH = MERGE_TILE + 1;  // of the tile that is transposed: spreads it over all banks
 
 // out = factor * rowGain * columnGain * in, one row a block; and the first column that is not finite.
 template <class T>
@@ -42,8 +43,8 @@ DEVICE void widenRow(const Widen& p) {
 // C = P Q + addend, a tile of C a block; a thread has rows and columns 16 apart.
 DEVICE void mergeProduct(const MergeProduct& p) {
   SHARED_MEMORY(shared);
-  auto* left = reinterpret_cast<double*>(shared);  // [depth, rows]
-  double* right = left + MERGE_DEPTH * MERGE_TILE;  // [depth, columns]
+  auto* left = reinterpret_cast<double*>(shared);   // [depth, rows]
+  double* right = left + MERGE_DEPTH * MERGE_PITCH;  // [depth, columns]
   int thread = static_cast<int>(threadIdx.x);
   int ty = thread / 16;
   int tx = thread % 16;
@@ -58,19 +59,19 @@ DEVICE void mergeProduct(const MergeProduct& p) {
       int k = thread / MERGE_TILE + 4 * i;
       bool inLeft = row0 + m < p.rows && k0 + tx < p.inner;
       bool inRight = column0 + n < p.columns && k0 + k < p.inner;
-      left[tx * MERGE_TILE + m] =
-          inLeft ? p.p[(row0 + m) * p.pRow + (k0 + tx) * p.pColumn] : 0.0;
-      right[k * MERGE_TILE + n] =
-          inRight ? p.q[(k0 + k) * p.qRow + (column0 + n) * p.qColumn] : 0.0;
+      store8(left + tx * MERGE_PITCH + m,
+          inLeft ? p.p[(row0 + m) * p.pRow + (k0 + tx) * p.pColumn] : 0.0);
+      store8(right + k * MERGE_TILE + n,
+          inRight ? p.q[(k0 + k) * p.qRow + (column0 + n) * p.qColumn] : 0.0);
     }
     __syncthreads();
     for (int k = 0; k < MERGE_DEPTH; k++) {
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        double a = left[k * MERGE_TILE + ty + 16 * i];
+        double a = load8(left + k * MERGE_PITCH + ty + 16 * i);
 #pragma unroll
         for (int j = 0; j < 4; j++) {
-          c[i][j] = fma(a, right[k * MERGE_TILE + tx + 16 * j], c[i][j]);
+          c[i][j] = fma(a, load8(right + k * MERGE_TILE + tx + 16 * j), c[i][j]);
         }
       }
     }

@@ -29,8 +29,11 @@ DEVICE uint16_t toBFloat16(float value) {
 
 DEVICE float4 load16(const float* p) { return *reinterpret_cast<const float4*>(p); }
 DEVICE float2 load8(const float* p) { return *reinterpret_cast<const float2*>(p); }
+DEVICE float load4(const float* p) { return *p; }
+DEVICE double load8(const double* p) { return *p; }
 DEVICE void store16(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
 DEVICE void store8(float* p, float2 v) { *reinterpret_cast<float2*>(p) = v; }
+DEVICE void store8(double* p, double v) { *p = v; }
 
 // Of global memory, also where the compiler can't see it because the pointer was read from memory.
 DEVICE float4 global16(const float* p) { return __ldca(reinterpret_cast<const float4*>(p)); }

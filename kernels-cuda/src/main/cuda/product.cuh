@@ -163,10 +163,14 @@ DEVICE void sumOverWarps(float* shared, const float (&c)[MT][NT][4], Sink sink) 
     int element = i * THREADS + static_cast<int>(threadIdx.x);
     int row = element / COLUMNS;
     int column = element % COLUMNS;
+    if constexpr (COLUMNS == 16) {
+      // A warp reads two rows: two apart they have banks of their own, next to each other not.
+      row = (row & ~3) | (row & 1) << 1 | (row >> 1 & 1);
+    }
     float sum = 0.0f;
 #pragma unroll
     for (int warp = 0; warp < WARPS; warp++) {
-      sum += shared[(warp * ROWS + row) * PITCH + column];
+      sum += load4(shared + (warp * ROWS + row) * PITCH + column);
     }
     sink(row, column, sum);
   }

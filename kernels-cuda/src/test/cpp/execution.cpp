@@ -1,6 +1,7 @@
 #include "execution.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +30,7 @@ float* sharedMemory;
 namespace {
 
 constexpr int WARP = 32;
+constexpr size_t BANK_BYTES = 128;  // of all banks
 constexpr size_t STACK_BYTES = 64 * 1024;
 #ifdef BOREALIS_EXACT
 constexpr size_t CANARY_BYTES = 0;  // an address checker watches the end
@@ -108,6 +110,8 @@ struct Fiber {
   Index index;
   bool done = false;
   bool waited = false;  // for the launch before, if this one is programmatic
+  unsigned step = 0;    // barriers, shuffles and products so far
+  size_t accesses = 0;  // of shared memory in this step
   race::Thread thread = nullptr;
 };
 
@@ -120,9 +124,19 @@ struct Lane {
   uint32_t b[2];
 };
 
-// Two sets of lanes, by the parity of the operation: a lane that is ahead writes into the other.
+// An access to shared memory that a warp's lanes make together: where each of them does.
+struct Access {
+  Site site;
+  std::bitset<WARP> made;
+  size_t offset[WARP];
+};
+
+// Two sets of lanes, by the parity of the operation: a lane that is ahead writes into the other. So
+// with accesses, by the parity of the step.
 struct Warp {
   Lane lanes[2][WARP];
+  std::vector<Access> accesses[2];
+  unsigned step[2];
   Site site;
   int arrived;
   unsigned generation;
@@ -175,7 +189,9 @@ bool programmatic = false;
 bool failed;
 char message[512];
 
-bool same(Site a, Site b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
+bool same(Site a, Site b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
+}
 
 const char* shortName(Site site) {
   const char* slash = std::strrchr(site.file, '/');
@@ -189,6 +205,13 @@ Fiber& fiber(int number) { return cluster().fibers[number]; }
 Block& block() { return *fiber(current).block; }
 
 int numberInBlock() { return fiber(current).number; }
+
+// A barrier, shuffle or product is there: what lanes do between two of them, they do together.
+void beginStep() {
+  Fiber& own = fiber(current);
+  own.step++;
+  own.accesses = 0;
+}
 
 void goOn(Context& from, int next) {
   current = next;
@@ -291,6 +314,7 @@ void multiply(Lane* lanes) {
 
 // Hands in a lane's values; returns all lanes' when every lane has.
 Lane* exchange(Site site, const Lane& values) {
+  beginStep();
   Warp& warp = block().warps[numberInBlock() / WARP];
   unsigned own = warp.generation;
   Lane* lanes = warp.lanes[own & 1];
@@ -348,6 +372,8 @@ Block* prepareBlock(Index index, Fiber* own) {
     fiber.number = i;
     fiber.done = false;
     fiber.waited = false;
+    fiber.step = 0;
+    fiber.accesses = 0;
     if (__asan_unpoison_memory_region != nullptr) {
       __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
     }
@@ -398,6 +424,7 @@ void runCluster(Index first, unsigned size, Fiber* own) {
 
 // All threads of a block or cluster call.
 void waitAt(Barrier& barrier, int threads, Site site, const char* what) {
+  beginStep();
   unsigned own = barrier.generation;
   if (barrier.arrived == 0) {
     barrier.site = site;
@@ -479,6 +506,44 @@ const float* ofBlock(const float* own, unsigned rank) {
         threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
   return reinterpret_cast<const float*>(other.shared.get()) + (own - sharedMemory);
+}
+
+void requireBanks(Site site, const void* p, size_t bytes) {
+  size_t offset = static_cast<size_t>(
+      static_cast<const char*>(p) - reinterpret_cast<const char*>(sharedMemory));
+  if (offset >= sharedBytes) {
+    return;
+  }
+  Fiber& own = fiber(current);
+  Warp& warp = block().warps[own.number / WARP];
+  std::vector<Access>& accesses = warp.accesses[own.step & 1];
+  if (warp.step[own.step & 1] != own.step) {
+    warp.step[own.step & 1] = own.step;
+    accesses.clear();
+  }
+  // A lane may leave out accesses, as at an edge: its next one is the warp's next at that line.
+  size_t number = own.accesses;
+  while (number < accesses.size() && !same(accesses[number].site, site)) {
+    number++;
+  }
+  own.accesses = number + 1;
+  if (number == accesses.size()) {
+    accesses.push_back({site, {}, {}});
+  }
+  Access& access = accesses[number];
+  int lane = own.number % WARP;
+  access.made.set(lane);
+  access.offset[lane] = offset;
+  // All banks together serve 128 bytes: 32 lanes of four bytes, 16 of eight, eight of sixteen.
+  int together = static_cast<int>(BANK_BYTES / bytes);
+  for (int other = lane / together * together; other < (lane / together + 1) * together; other++) {
+    size_t there = access.offset[other];
+    if (access.made[other] && there != offset && there % BANK_BYTES == offset % BANK_BYTES) {
+      fail("bank conflict at %s:%d: lanes %d and %d of a warp of block (%u, %u, %u) at bytes %zu and"
+           " %zu of shared memory", shortName(site), site.line, other, lane, blockIndex.x,
+          blockIndex.y, blockIndex.z, there, offset);
+    }
+  }
 }
 
 void warpBarrier(Site site) { exchange(site, Lane{BARRIER, {}, {}, {}}); }

@@ -39,6 +39,10 @@ struct Site {
   int line;
 };
 
+// Ends the launch with an error if lanes that a GPU serves at once need different places of the same
+// bank for an access to shared memory; looks at no other memory.
+void requireBanks(Site site, const void* p, size_t bytes);
+
 // Ends the launch with an error; does not return.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -149,16 +153,35 @@ inline uint16_t toBFloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-inline float4 load16(const float* p) { return execution::load<float4>(p); }
-inline float2 load8(const float* p) { return execution::load<float2>(p); }
+// Shared memory, and global memory where it has to serve as well.
+#define LOAD(name, Vector, Element)                                                 \
+  inline Vector name(const Element* p, const char* file = __builtin_FILE(),         \
+      int line = __builtin_LINE()) {                                                \
+    execution::requireBanks({file, line}, p, sizeof(Vector));                       \
+    return execution::load<Vector>(p);                                              \
+  }
+#define STORE(name, Vector, Element)                                                \
+  inline void name(Element* p, Vector v, const char* file = __builtin_FILE(),       \
+      int line = __builtin_LINE()) {                                                \
+    execution::requireBanks({file, line}, p, sizeof(Vector));                       \
+    execution::store(p, v);                                                         \
+  }
+LOAD(load16, float4, float)
+LOAD(load8, float2, float)
+LOAD(load4, float, float)
+LOAD(load8, double, double)
+STORE(store16, float4, float)
+STORE(store8, float2, float)
+STORE(store8, double, double)
+#undef LOAD
+#undef STORE
+
 inline float4 global16(const float* p) { return execution::load<float4>(p); }
 inline uint4 global16(const uint16_t* p) { return execution::load<uint4>(p); }
 inline void storeGlobal16(float* p, float4 v) { execution::store(p, v); }
 inline void storeGlobal16(uint16_t* p, uint4 v) { execution::store(p, v); }
 inline float4 stream16(const float* p) { return execution::load<float4>(p); }
 inline uint4 stream16(const uint16_t* p) { return execution::load<uint4>(p); }
-inline void store16(float* p, float4 v) { execution::store(p, v); }
-inline void store8(float* p, float2 v) { execution::store(p, v); }
 
 inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

@@ -16,7 +16,8 @@ enum Bug : int32_t {
   DIVERGENT,
   EARLY_EXIT,
   SHARED_STORE_BEHIND,
-  READ_BEHIND
+  READ_BEHIND,
+  BANK_CONFLICT
 };
 
 // out[i] = in[i + 1], by way of shared memory.
@@ -34,6 +35,9 @@ KERNEL(planted, Planted, 256, 1) {
   }
   if (p.bug == MISALIGNED && i == 7) {
     shared[0] = borealis::load16(p.in + 1).x;
+  }
+  if (p.bug == BANK_CONFLICT) {
+    borealis::load8(shared + 32 * (i & 1));
   }
   p.out[p.bug == STORE_BEHIND && i == p.n - 1 ? p.n : i] = shared[(i + 1) % p.n];
 }

@@ -27,7 +27,8 @@ final class MergeMemory implements AutoCloseable {
   /** Shared memory of the kernels of merges that don't depend on a rank: a number a thread. */
   static final long NUMBERS_BYTES = Kernel.THREADS * 8L;
 
-  static final long PRODUCT_BYTES = 2L * TILE * DEPTH * Double.BYTES;
+  /** Shared memory of a product: two tiles, of which the transposed one's rows are one longer. */
+  static final long PRODUCT_BYTES = (2L * TILE + 1) * DEPTH * Double.BYTES;
 
   private final CudaEngine engine;
   private final CudaQueue queue;

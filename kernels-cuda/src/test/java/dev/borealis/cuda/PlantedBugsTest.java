@@ -36,6 +36,7 @@ class PlantedBugsTest {
   private static final int DIVERGENT = 4;
   static final int EARLY_EXIT = 5;
   private static final int SHARED_STORE_BEHIND = 6;
+  private static final int BANK_CONFLICT = 8;
 
   @BeforeAll
   static void onTheStandInOnly() {
@@ -142,6 +143,13 @@ class PlantedBugsTest {
   @Test
   void aStoreBehindSharedMemoryIsNamed() {
     assertCaught(SHARED_STORE_BEHIND, "planted", "shared memory");
+  }
+
+  @ParameterizedTest
+  @EnumSource(StandIn.Order.class)
+  void lanesThatMeetAtABankAreNamed(StandIn.Order order) {
+    StandIn.order(order);
+    assertCaught(BANK_CONFLICT, "bank conflict at planted.cu");
   }
 
   @Test
