@@ -107,7 +107,7 @@ final class Columns {
     copyRows(tail, 0, Packed.ROW, out.segment, t0, out.stride, rows, columns - whole);
   }
 
-  private static void copyRows(
+  static void copyRows(
       MemorySegment from,
       long from0,
       long fromStride,
@@ -124,13 +124,12 @@ final class Columns {
   }
 
   /**
-   * {@code sums[j][column + n] += Σ_i block[j][i] · in[i][n]}: the gradient of a projection.
+   * {@code sums[j][n] (+)= Σ_i block[j][i] · in[i][n]}: the gradient of a projection.
    *
    * @param block block of {@code rank} rows
    * @param in rows of the tokens, its first column is n = 0
    * @param columns number of n
-   * @param sums rows {@code stride} floats apart, padded to whole vectors
-   * @param column first column in the sums, a multiple of the vector length
+   * @param sums rows {@code stride} bytes apart, the first at {@code s0}
    */
   static void addGradient(
       MemorySegment block,
@@ -140,12 +139,12 @@ final class Columns {
       int tokens,
       int columns,
       MemorySegment sums,
+      long s0,
       long stride,
-      int column,
+      boolean add,
       ThreadScratch scratch) {
     int vectors = columns / Species.LANES;
     int whole = vectors * Species.LANES;
-    long s0 = column * 4L;
     Outer.run(
         block,
         b0,
@@ -157,27 +156,20 @@ final class Columns {
         Packed.ROW,
         sums,
         s0,
-        stride * 4,
+        stride,
         rank,
         vectors,
         tokens,
-        true);
+        add);
     if (whole == columns) {
       return;
     }
-    MemorySegment tail = scratch.get(ThreadScratch.Slot.TAIL_INPUT, (long) tokens * Species.LANES);
-    for (int i = 0; i < tokens; i++) {
-      Block.clear(tail, i * Packed.ROW, Species.LANES);
+    MemorySegment tail = tail(in, tokens, whole, columns - whole, scratch);
+    MemorySegment out = scratch.get(ThreadScratch.Slot.TAIL_OUTPUT, (long) rank * Species.LANES);
+    long s1 = s0 + whole * 4L;
+    if (add) {
+      copyRows(sums, s1, stride, out, 0, Packed.ROW, rank, columns - whole);
     }
-    copyRows(
-        in.segment,
-        in.offset + whole * 4L,
-        in.stride,
-        tail,
-        0,
-        Packed.ROW,
-        tokens,
-        columns - whole);
     Outer.run(
         block,
         b0,
@@ -187,13 +179,26 @@ final class Columns {
         0,
         Packed.ROW,
         Packed.ROW,
-        sums,
-        s0 + whole * 4L,
-        stride * 4,
+        out,
+        0,
+        Packed.ROW,
         rank,
         1,
         tokens,
-        true);
+        add);
+    copyRows(out, 0, Packed.ROW, sums, s1, stride, rank, columns - whole);
+  }
+
+  /** {@return some columns of rows, fewer than a vector, each row padded with zeros to a vector} */
+  static MemorySegment tail(
+      TileView in, int tokens, int column, int columns, ThreadScratch scratch) {
+    MemorySegment tail = scratch.get(ThreadScratch.Slot.TAIL_INPUT, (long) tokens * Species.LANES);
+    for (int i = 0; i < tokens; i++) {
+      Block.clear(tail, i * Packed.ROW, Species.LANES);
+    }
+    long from = in.offset + column * 4L;
+    copyRows(in.segment, from, in.stride, tail, 0, Packed.ROW, tokens, columns);
+    return tail;
   }
 
   /** {@code sums[n] += Σ_i in[i][n]}, in the order of the tokens. */

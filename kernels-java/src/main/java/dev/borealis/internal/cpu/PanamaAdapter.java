@@ -38,6 +38,7 @@ final class PanamaAdapter implements AdapterKernel {
   private static final long MAX_FUSED_SUM_FLOATS = 1 << 22;
   // A stripe's sums are cleared and added up once, which costs as much as some tokens.
   private static final int MIN_FUSED_BLOCKS = 2;
+  private static final long MIN_SHARED_FLOATS = 1 << 15;
   // Floats of dY that stay in L2 from dU to dB, beside B and the sums of dB.
   private static final int FUSED_FLOATS = 80 << 10;
   // A column group's part of dA or dB stays in L2 while all tokens pass by.
@@ -76,6 +77,7 @@ final class PanamaAdapter implements AdapterKernel {
   private final float[] gain;
   // If the rank is large.
   private final @Nullable WideProducts wide;
+  private final RankGradient rankGradient;
   private final @Nullable StaticForm staticForm;
   private final long phiFloats;
   private final int outGroup;
@@ -99,6 +101,7 @@ final class PanamaAdapter implements AdapterKernel {
         rank < WideProducts.MIN_RANK
             ? null
             : new WideProducts(arena, rank, downRank, inFeatures, outFeatures);
+    this.rankGradient = new RankGradient(arena, rank);
     this.downBias = arena.allocate(has(Parameter.A_BIAS) ? downRank * 4L : 64, 64);
     this.upBias = arena.allocate(has(Parameter.B_BIAS) ? outFeatures * 4L : 64, 64);
     // In the static form the pipeline is LoRA's with σ(A) for A, and φ acts on A around it.
@@ -179,7 +182,8 @@ final class PanamaAdapter implements AdapterKernel {
                 blocks / MIN_FUSED_BLOCKS,
                 MAX_FUSED_SUM_FLOATS / (sumFloats + upSumFloats() + downSumFloats()))
             : Math.min(blocks, MAX_SUM_FLOATS / sumFloats);
-    return Math.clamp(most, 1, MAX_STRIPES);
+    // Of few stripes an even number, which two threads share.
+    return (int) (most < 2 ? 1 : Math.min(most, MAX_STRIPES) / 2 * 2);
   }
 
   private boolean fused() {
@@ -479,13 +483,16 @@ final class PanamaAdapter implements AdapterKernel {
         parallel &= shared(gradients);
         clearSums(s);
       }
+      direct(s, gradients);
       pool.run(stripes(x.rows()), parallel, s.backwardStripes);
-      if (gradients != null) {
-        pool.run(groups(outFeatures, outGroup), parallel, s.backwardOutputColumns);
+      if (gradients != null && (!s.directB || has(Parameter.B_BIAS))) {
+        boolean share = parallel && worthSharing(s, upSumFloats());
+        pool.run(groups(outFeatures, outGroup), share, s.backwardOutputColumns);
       }
       // Small and large ranks have dX from the stripes.
-      if (gradients != null || (wide == null && !fused())) {
-        pool.run(groups(inFeatures, inGroup), parallel, s.backwardInputColumns);
+      if (gradients != null ? !s.directA : wide == null && !fused()) {
+        boolean share = parallel && worthSharing(s, downSumFloats());
+        pool.run(groups(inFeatures, inGroup), share, s.backwardInputColumns);
       }
       if (gradients != null) {
         finishGradients(s, gradients);
@@ -493,6 +500,27 @@ final class PanamaAdapter implements AdapterKernel {
     } finally {
       s.end();
     }
+  }
+
+  /** Adding up and writing a few sums takes less time than handing them over. */
+  private boolean worthSharing(PanamaScratch s, long sumFloats) {
+    return !fused() || stripes(s.x().rows()) * sumFloats >= MIN_SHARED_FLOATS;
+  }
+
+  /** One stripe needs no sums of its own where the gradients are F32 in native memory. */
+  private void direct(PanamaScratch s, @Nullable AdapterGradients gradients) {
+    long tokens = s.x().rows();
+    // Nothing would be written for no tokens.
+    if (gradients == null || !fused() || tokens == 0 || stripes(tokens) > 1) {
+      s.directA = false;
+      s.directB = false;
+      return;
+    }
+    s.directA = staticForm == null && TileView.isDirect(gradients.get(Parameter.A));
+    s.directB =
+        gain.length == 0
+            && tokens <= RankGradient.MAX_TOKENS
+            && rankGradient.takes(gradients.get(Parameter.B));
   }
 
   private static int groups(int columns, int group) {
@@ -512,8 +540,13 @@ final class PanamaAdapter implements AdapterKernel {
     long blocks = blocks(dY.rows());
     int stripes = stripes(dY.rows());
     if (fused() && s.gradients != null) {
-      Block.clear(s.dB, stripe * upSumFloats() * 4, Math.toIntExact(upSumFloats()));
-      Block.clear(s.dA, stripe * downSumFloats() * 4, Math.toIntExact(downSumFloats()));
+      // With B's gradient made where it lies only the row of b's is left.
+      long summed = s.directB ? rank * outStride : 0;
+      int left = Math.toIntExact(upSumFloats() - summed);
+      Block.clear(s.dB, (stripe * upSumFloats() + summed) * 4, left);
+      if (!s.directA) {
+        Block.clear(s.dA, stripe * downSumFloats() * 4, Math.toIntExact(downSumFloats()));
+      }
     }
     for (long block = blocks * stripe / stripes; block < blocks * (stripe + 1) / stripes; block++) {
       backwardBlock(s, dY, block, stripe);
@@ -617,10 +650,17 @@ final class PanamaAdapter implements AdapterKernel {
       int column,
       int columns,
       ThreadScratch own) {
-    int at = Math.toIntExact(sums + column);
-    Columns.addGradient(s.u, u0, rank, rows, tokens, columns, s.dB, outStride, at, own);
+    long at = (sums + column) * 4;
+    AdapterGradients gradients = s.gradients;
+    if (s.directB && gradients != null) {
+      Tensor dB = gradients.get(Parameter.B);
+      float scale = s.options().scale();
+      rankGradient.put(s.u, u0, rows, tokens, columns, scale, dB, accumulates(s), own);
+    } else {
+      Columns.addGradient(s.u, u0, rank, rows, tokens, columns, s.dB, at, outStride * 4, true, own);
+    }
     if (has(Parameter.B_BIAS)) {
-      Columns.addSums(rows, tokens, columns, s.dB, (rank * outStride + at) * 4);
+      Columns.addSums(rows, tokens, columns, s.dB, rank * outStride * 4 + at);
     }
   }
 
@@ -695,7 +735,7 @@ final class PanamaAdapter implements AdapterKernel {
       }
       row += tokens;
     } while (row < dY.rows());
-    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    boolean add = accumulates(s);
     float scale = s.options().scale();
     Tensor dB = gradients.get(Parameter.B);
     for (int i = 0; i < columns; i++) {
@@ -721,12 +761,12 @@ final class PanamaAdapter implements AdapterKernel {
     if (gradients == null) {
       return;
     }
-    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    boolean add = accumulates(s);
     float scale = s.options().scale();
     if (gain.length > 0) {
       writeGainGradient(s.dB, gradients.get(Parameter.GAIN), column, columns, scale, add);
     }
-    for (int j = 0; j < rank; j++) {
+    for (int j = 0; j < rank && !s.directB; j++) {
       long row = j * outStride * 4;
       if (gain.length > 0) {
         for (int i = column; i < column + columns; i++) {
@@ -789,8 +829,19 @@ final class PanamaAdapter implements AdapterKernel {
     long dz0 = block * downRank * Block.ROW;
     if (s.gradients != null) {
       input(own.input, own, s.x(), row, tokens, column, columns, s.options());
-      int at = Math.toIntExact(sums + column);
-      Columns.addGradient(s.dz, dz0, downRank, own.input, tokens, columns, s.dA, inStride, at, own);
+      Tensor dA = s.gradients.get(Parameter.A);
+      Columns.addGradient(
+          s.dz,
+          dz0,
+          downRank,
+          own.input,
+          tokens,
+          columns,
+          s.directA ? dA.segment() : s.dA,
+          (sums + column) * 4,
+          (s.directA ? dA.rowStride() : inStride) * 4,
+          !s.directA || block > 0 || accumulates(s),
+          own);
     }
     if (s.dX != null) {
       inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);
@@ -831,7 +882,7 @@ final class PanamaAdapter implements AdapterKernel {
     boolean last = staticForm == null;
     MemorySegment to = last ? dA.segment() : s.dA;
     long stride = last ? dA.rowStride() * 4 : inStride * 4;
-    boolean add = last && s.gradientOptions.parameters() == Update.ACCUMULATE;
+    boolean add = last && accumulates(s);
     for (int n = 0; n < columns; n += Panels.WIDTH) {
       int width = Math.min(Panels.WIDTH, columns - n);
       Gemm.put(
@@ -848,8 +899,12 @@ final class PanamaAdapter implements AdapterKernel {
     }
   }
 
+  private static boolean accumulates(PanamaScratch s) {
+    return s.gradientOptions.parameters() == Update.ACCUMULATE;
+  }
+
   private void writeDownGradient(PanamaScratch s, Tensor dA, int column, int columns) {
-    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    boolean add = accumulates(s);
     for (int j = 0; j < downRank; j++) {
       Gradient.putRow(s.dA, (j * inStride + column) * 4, dA, j, column, columns, add);
     }
@@ -911,7 +966,7 @@ final class PanamaAdapter implements AdapterKernel {
         s.sums.set(F, i * 4, s.sums.get(F, i * 4) + other);
       }
     }
-    boolean add = s.gradientOptions.parameters() == Update.ACCUMULATE;
+    boolean add = accumulates(s);
     if (staticForm != null) {
       staticForm.backward(s, gradients.get(Parameter.A), add);
     }

@@ -59,6 +59,12 @@ final class PanamaScratch implements AdapterKernel.Scratch {
   @Nullable AdapterGradients gradients;
   GradientOptions gradientOptions = GradientOptions.ACCUMULATE;
 
+  /** Whether the one stripe's sums are made in the gradient of A itself. */
+  boolean directA;
+
+  /** Likewise for B. */
+  boolean directB;
+
   PanamaScratch(PanamaAdapter kernel, int maxTokens, Mode mode, Arena arena) {
     this.mode = mode;
     long blocks = mode == Mode.TRAINING ? kernel.blocks(maxTokens) : 0;

@@ -46,6 +46,7 @@ final class TileGenerator {
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
     sources.put("dev/borealis/internal/cpu/StreamTile.java", stream(true));
     sources.put("dev/borealis/internal/cpu/RowStreamTile.java", stream(false));
+    sources.put("dev/borealis/internal/cpu/RankTile.java", rank());
     sources.put("dev/borealis/internal/cpu/LaneSums.java", laneSums());
     sources.put(ElementwiseGenerator.PATH, ElementwiseGenerator.source());
     return sources;
@@ -125,6 +126,32 @@ final class TileGenerator {
         + GemmTileGenerator.members();
   }
 
+  private static String rank() {
+    return header(
+                """
+                /**
+                 * Sums over tokens whose result has short rows: {@code C[n][j] (+)= Σ_t X[t][n] · W[t][j]}, rows of C one
+                 * behind the other, so that a vector of C holds parts of several rows, or one of a longer row. Each lane of
+                 * C's vectors picks its n from a vector of X by an index; W is laid out as C's rows are, for as many n as a
+                 * vector of X has: {@link #VECTORS} vectors a token, of which a tile takes those of its name. A group is the
+                 * C of one vector of X. All offsets and strides are in bytes: X at {@code x0 + t·xs + n}, W at {@code w0 +
+                 * t·W + v·V}, indexes at {@code i0 + v·V}, C's groups at {@code c0 + group·cs}, as many as steps times the
+                 * first number in the method's name. Each element of C is one chain of fused multiply-adds in the order
+                 * of t.
+                 */
+                """,
+                "RankTile")
+            .replace(
+                "import jdk.incubator.vector.VectorSpecies;",
+                "import jdk.incubator.vector.VectorShuffle;\n"
+                    + "import jdk.incubator.vector.VectorSpecies;")
+            .replace(
+                "  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;\n",
+                "")
+            .replace("import java.lang.foreign.ValueLayout;\n", "")
+        + RankTileGenerator.members();
+  }
+
   private static final String OUTER_ARGUMENTS =
       "MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv,"
           + " MemorySegment c, long c0, long cm";
@@ -132,7 +159,7 @@ final class TileGenerator {
   // Methods that overwrite C, and methods that add to it. Two methods rather than a branch: C1
   // refuses a method of more than 10,000 virtual registers, some 80 vector operations, and one that
   // it refuses may never reach C2 either.
-  private static final String[] PREFIX = {"set", "add"};
+  static final String[] PREFIX = {"set", "add"};
 
   private static void outerTile(StringBuilder s, int rows, int vectors, String args, boolean add) {
     s.append(
