@@ -33,7 +33,7 @@ final class CompareRun {
     int threads = Integer.parseInt(args[3]);
     int first = Integer.parseInt(args[4]);
     double seconds = Double.parseDouble(args[5]);
-    Plan plan = new Plan(Choice.valueOf(args[1]), seconds, only, shapes, shapes);
+    Plan plan = new Plan(Choice.valueOf(args[1]), seconds, only, shapes, shapes, List.of());
     long start = System.nanoTime();
     List<Contender> contenders =
         Contenders.open(threads, reason -> System.out.println(NOTE + reason));

@@ -61,6 +61,7 @@ public final class Comparison {
     }
     return new Run(
         plan.choice().name().toLowerCase(Locale.ROOT),
+        String.join(" ", plan.options()),
         Machine.processor(),
         Machine.jdk(),
         Machine.system(),

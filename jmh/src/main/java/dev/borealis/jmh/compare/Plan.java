@@ -12,8 +12,15 @@ import java.util.regex.Pattern;
  * @param only the cases whose names this finds, for development
  * @param shapes folder of the shapes files
  * @param docs folder of the report
+ * @param options what was given on the command line
  */
-public record Plan(Choice choice, double seconds, Pattern only, Path shapes, Path docs) {
+public record Plan(
+    Choice choice,
+    double seconds,
+    Pattern only,
+    Path shapes,
+    Path docs,
+    List<String> options) {
   /** Takes the place of options on the command line, each {@code name=value}. */
   public static final String OPTIONS = "seconds=NUMBER, cases=REGULAR_EXPRESSION, docs=FOLDER";
 
@@ -40,7 +47,7 @@ public record Plan(Choice choice, double seconds, Pattern only, Path shapes, Pat
         default -> throw new IllegalArgumentException("expected " + OPTIONS + "; came " + option);
       }
     }
-    return new Plan(choice, seconds, only, shapes, folder);
+    return new Plan(choice, seconds, only, shapes, folder, List.copyOf(options));
   }
 
   /**

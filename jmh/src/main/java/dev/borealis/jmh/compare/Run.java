@@ -6,6 +6,7 @@ import java.util.List;
  * A whole run.
  *
  * @param mode quick, peers or full
+ * @param options those it was started with, as on the command line; empty if none
  * @param processor of the machine
  * @param jdk that ran it
  * @param system it ran on
@@ -18,6 +19,7 @@ import java.util.List;
  */
 public record Run(
     String mode,
+    String options,
     String processor,
     String jdk,
     String system,

@@ -19,14 +19,14 @@ public final class CompareBench {
 
   private static final Path MODULE = Path.of(System.getProperty("borealis.jmh", "jmh"));
   private static final Path OUTPUT = MODULE.resolve("target/bench");
-  private static final Path LAST = OUTPUT.resolve("run.json");
+  private static final String RUN = "run.json";
 
   private CompareBench() {}
 
   /**
    * Measures, writes {@code jmh/target/bench/run.json} and, in JMH's format, {@code jmh.json},
-   * writes the report (to {@code docs}; that of {@code quick} beside the JSON), and prints RATIO
-   * lines.
+   * writes the report to {@code docs}, and prints RATIO lines. All that {@code quick} writes goes to
+   * {@code jmh/target/bench/quick}.
    *
    * @param mode one of {@link #MODES}
    * @param options each as in {@link Plan#OPTIONS}
@@ -40,14 +40,15 @@ public final class CompareBench {
     Run run;
     Plan plan;
     if (mode.equals("report")) {
-      run = new Gson().fromJson(Files.readString(LAST), Run.class);
+      run = new Gson().fromJson(Files.readString(OUTPUT.resolve(RUN)), Run.class);
       plan = plan(run.mode(), options);
     } else {
       plan = plan(mode, options);
       run = Comparison.run(plan);
-      Files.createDirectories(OUTPUT);
-      Files.writeString(LAST, new Gson().toJson(run));
-      Files.writeString(OUTPUT.resolve("jmh.json"), JmhJson.of(run));
+      Path output = output(mode);
+      Files.createDirectories(output);
+      Files.writeString(output.resolve(RUN), new Gson().toJson(run));
+      Files.writeString(output.resolve("jmh.json"), JmhJson.of(run));
     }
     System.out.println("Report: " + Report.write(run, plan.docs()));
     System.out.println();
@@ -60,8 +61,16 @@ public final class CompareBench {
     check(run);
   }
 
+  private static boolean isQuick(String mode) {
+    return mode.equals("quick");
+  }
+
+  private static Path output(String mode) {
+    return isQuick(mode) ? OUTPUT.resolve(mode) : OUTPUT;
+  }
+
   private static Plan plan(String mode, List<String> options) {
-    Path docs = mode.equals("quick") ? OUTPUT : MODULE.resolveSibling("docs");
+    Path docs = isQuick(mode) ? output(mode) : MODULE.resolveSibling("docs");
     Choice choice = Choice.valueOf(mode.toUpperCase(Locale.ROOT));
     return Plan.of(choice, MODULE.resolve("shapes"), docs, options);
   }

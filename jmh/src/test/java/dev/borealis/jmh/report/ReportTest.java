@@ -52,6 +52,7 @@ class ReportTest {
     }
     return new Run(
         "peers",
+        "seconds=1200",
         "processor",
         "jdk",
         "system",
