@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,11 @@ public final class Report {
   private final List<PairsTask.Result> pairs = new ArrayList<>();
   private final List<String> missing = new ArrayList<>();
   private final StringBuilder text = new StringBuilder();
+
+  private static final Comparator<Options> BY_KIND =
+      Comparator.comparing((Options options) -> options.kind().title())
+          .thenComparing(options -> options.kind().rank())
+          .thenComparing(options -> options.seeds().getFirst());
 
   private Report(Path out) {
     this.out = out;
@@ -56,7 +62,7 @@ public final class Report {
         }
       }
     }
-    for (Options options : Table.runs(out)) {
+    for (Options options : Table.runs(out).stream().sorted(BY_KIND).toList()) {
       long seed = options.seeds().getFirst();
       String name = title(options.kind(), seed);
       Path folder = out.resolve(options.slug(seed));
