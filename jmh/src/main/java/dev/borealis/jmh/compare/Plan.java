@@ -15,12 +15,7 @@ import java.util.regex.Pattern;
  * @param options what was given on the command line
  */
 public record Plan(
-    Choice choice,
-    double seconds,
-    Pattern only,
-    Path shapes,
-    Path docs,
-    List<String> options) {
+    Choice choice, double seconds, Pattern only, Path shapes, Path docs, List<String> options) {
   /** Takes the place of options on the command line, each {@code name=value}. */
   public static final String OPTIONS = "seconds=NUMBER, cases=REGULAR_EXPRESSION, docs=FOLDER";
 

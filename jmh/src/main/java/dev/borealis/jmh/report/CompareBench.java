@@ -25,8 +25,8 @@ public final class CompareBench {
 
   /**
    * Measures, writes {@code jmh/target/bench/run.json} and, in JMH's format, {@code jmh.json},
-   * writes the report to {@code docs}, and prints RATIO lines. All that {@code quick} writes goes to
-   * {@code jmh/target/bench/quick}.
+   * writes the report to {@code docs}, and prints RATIO lines. All that {@code quick} writes goes
+   * to {@code jmh/target/bench/quick}.
    *
    * @param mode one of {@link #MODES}
    * @param options each as in {@link Plan#OPTIONS}

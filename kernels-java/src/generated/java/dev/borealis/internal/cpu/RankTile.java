@@ -4,7 +4,7 @@ package dev.borealis.internal.cpu;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -23,6 +23,8 @@ final class RankTile {
   private static final ByteOrder O = ByteOrder.nativeOrder();
 
   private RankTile() {}
+
+  private static final VectorSpecies<Integer> I = Species.I32;
 
   /** Vectors of w between two tokens, and the most vectors of a row that a tile takes. */
   static final int VECTORS = 4;
@@ -49,7 +51,7 @@ final class RankTile {
   }
 
   private static void set4x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       FloatVector a10 = FloatVector.zero(S);
@@ -58,54 +60,54 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
-        FloatVector x02 = FloatVector.fromMemorySegment(S, x, xt + 2 * V, O);
-        FloatVector x03 = FloatVector.fromMemorySegment(S, x, xt + 3 * V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
+        IntVector x02 = IntVector.fromMemorySegment(I, x, xt + 2 * V, O);
+        IntVector x03 = IntVector.fromMemorySegment(I, x, xt + 3 * V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
-        a20 = x02.rearrange(s0).fma(w01, a20);
-        a30 = x03.rearrange(s0).fma(w01, a30);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
-        FloatVector x11 = FloatVector.fromMemorySegment(S, x, xt + xs + V, O);
-        FloatVector x12 = FloatVector.fromMemorySegment(S, x, xt + xs + 2 * V, O);
-        FloatVector x13 = FloatVector.fromMemorySegment(S, x, xt + xs + 3 * V, O);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
+        a20 = s0.selectFrom(x02).reinterpretAsFloats().fma(w01, a20);
+        a30 = s0.selectFrom(x03).reinterpretAsFloats().fma(w01, a30);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
+        IntVector x11 = IntVector.fromMemorySegment(I, x, xt + xs + V, O);
+        IntVector x12 = IntVector.fromMemorySegment(I, x, xt + xs + 2 * V, O);
+        IntVector x13 = IntVector.fromMemorySegment(I, x, xt + xs + 3 * V, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        a10 = x11.rearrange(s0).fma(w11, a10);
-        a20 = x12.rearrange(s0).fma(w11, a20);
-        a30 = x13.rearrange(s0).fma(w11, a30);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
-        FloatVector x21 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + V, O);
-        FloatVector x22 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + 2 * V, O);
-        FloatVector x23 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + 3 * V, O);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        a10 = s0.selectFrom(x11).reinterpretAsFloats().fma(w11, a10);
+        a20 = s0.selectFrom(x12).reinterpretAsFloats().fma(w11, a20);
+        a30 = s0.selectFrom(x13).reinterpretAsFloats().fma(w11, a30);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
+        IntVector x21 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + V, O);
+        IntVector x22 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + 2 * V, O);
+        IntVector x23 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + 3 * V, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        a10 = x21.rearrange(s0).fma(w21, a10);
-        a20 = x22.rearrange(s0).fma(w21, a20);
-        a30 = x23.rearrange(s0).fma(w21, a30);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
-        FloatVector x31 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + V, O);
-        FloatVector x32 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + 2 * V, O);
-        FloatVector x33 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + 3 * V, O);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        a10 = s0.selectFrom(x21).reinterpretAsFloats().fma(w21, a10);
+        a20 = s0.selectFrom(x22).reinterpretAsFloats().fma(w21, a20);
+        a30 = s0.selectFrom(x23).reinterpretAsFloats().fma(w21, a30);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
+        IntVector x31 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + V, O);
+        IntVector x32 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + 2 * V, O);
+        IntVector x33 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + 3 * V, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
-        a10 = x31.rearrange(s0).fma(w31, a10);
-        a20 = x32.rearrange(s0).fma(w31, a20);
-        a30 = x33.rearrange(s0).fma(w31, a30);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
+        a10 = s0.selectFrom(x31).reinterpretAsFloats().fma(w31, a10);
+        a20 = s0.selectFrom(x32).reinterpretAsFloats().fma(w31, a20);
+        a30 = s0.selectFrom(x33).reinterpretAsFloats().fma(w31, a30);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
-        FloatVector x02 = FloatVector.fromMemorySegment(S, x, xt + 2 * V, O);
-        FloatVector x03 = FloatVector.fromMemorySegment(S, x, xt + 3 * V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
+        IntVector x02 = IntVector.fromMemorySegment(I, x, xt + 2 * V, O);
+        IntVector x03 = IntVector.fromMemorySegment(I, x, xt + 3 * V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
-        a20 = x02.rearrange(s0).fma(w01, a20);
-        a30 = x03.rearrange(s0).fma(w01, a30);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
+        a20 = s0.selectFrom(x02).reinterpretAsFloats().fma(w01, a20);
+        a30 = s0.selectFrom(x03).reinterpretAsFloats().fma(w01, a30);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -118,8 +120,8 @@ final class RankTile {
   }
 
   private static void set2x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       FloatVector a01 = FloatVector.zero(S);
@@ -128,49 +130,49 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        a11 = x01.rearrange(s1).fma(w02, a11);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
-        FloatVector x11 = FloatVector.fromMemorySegment(S, x, xt + xs + V, O);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        a11 = s1.selectFrom(x01).reinterpretAsFloats().fma(w02, a11);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
+        IntVector x11 = IntVector.fromMemorySegment(I, x, xt + xs + V, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        a10 = x11.rearrange(s0).fma(w11, a10);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        a10 = s0.selectFrom(x11).reinterpretAsFloats().fma(w11, a10);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
-        a11 = x11.rearrange(s1).fma(w12, a11);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
-        FloatVector x21 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + V, O);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
+        a11 = s1.selectFrom(x11).reinterpretAsFloats().fma(w12, a11);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
+        IntVector x21 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + V, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        a10 = x21.rearrange(s0).fma(w21, a10);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        a10 = s0.selectFrom(x21).reinterpretAsFloats().fma(w21, a10);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
-        a11 = x21.rearrange(s1).fma(w22, a11);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
-        FloatVector x31 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + V, O);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
+        a11 = s1.selectFrom(x21).reinterpretAsFloats().fma(w22, a11);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
+        IntVector x31 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + V, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
-        a10 = x31.rearrange(s0).fma(w31, a10);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
+        a10 = s0.selectFrom(x31).reinterpretAsFloats().fma(w31, a10);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
-        a11 = x31.rearrange(s1).fma(w32, a11);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
+        a11 = s1.selectFrom(x31).reinterpretAsFloats().fma(w32, a11);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        a11 = x01.rearrange(s1).fma(w02, a11);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        a11 = s1.selectFrom(x01).reinterpretAsFloats().fma(w02, a11);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -183,30 +185,30 @@ final class RankTile {
   }
 
   private static void set1x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -216,42 +218,42 @@ final class RankTile {
   }
 
   private static void set1x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       FloatVector a01 = FloatVector.zero(S);
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -262,9 +264,9 @@ final class RankTile {
   }
 
   private static void set1x3(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
-    VectorShuffle<Float> s2 = VectorShuffle.fromMemorySegment(S, i, i0 + 2 * V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
+    IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       FloatVector a01 = FloatVector.zero(S);
@@ -272,44 +274,44 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
         FloatVector w13 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 2 * V, O);
-        a02 = x10.rearrange(s2).fma(w13, a02);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a02 = s2.selectFrom(x10).reinterpretAsFloats().fma(w13, a02);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
         FloatVector w23 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 2 * V, O);
-        a02 = x20.rearrange(s2).fma(w23, a02);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a02 = s2.selectFrom(x20).reinterpretAsFloats().fma(w23, a02);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         FloatVector w33 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 2 * V, O);
-        a02 = x30.rearrange(s2).fma(w33, a02);
+        a02 = s2.selectFrom(x30).reinterpretAsFloats().fma(w33, a02);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -321,10 +323,10 @@ final class RankTile {
   }
 
   private static void set1x4(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
-    VectorShuffle<Float> s2 = VectorShuffle.fromMemorySegment(S, i, i0 + 2 * V, O);
-    VectorShuffle<Float> s3 = VectorShuffle.fromMemorySegment(S, i, i0 + 3 * V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
+    IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
+    IntVector s3 = IntVector.fromMemorySegment(I, i, i0 + 3 * V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
       FloatVector a01 = FloatVector.zero(S);
@@ -333,54 +335,54 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         FloatVector w04 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * V, O);
-        a03 = x00.rearrange(s3).fma(w04, a03);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a03 = s3.selectFrom(x00).reinterpretAsFloats().fma(w04, a03);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
         FloatVector w13 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 2 * V, O);
-        a02 = x10.rearrange(s2).fma(w13, a02);
+        a02 = s2.selectFrom(x10).reinterpretAsFloats().fma(w13, a02);
         FloatVector w14 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 3 * V, O);
-        a03 = x10.rearrange(s3).fma(w14, a03);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a03 = s3.selectFrom(x10).reinterpretAsFloats().fma(w14, a03);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
         FloatVector w23 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 2 * V, O);
-        a02 = x20.rearrange(s2).fma(w23, a02);
+        a02 = s2.selectFrom(x20).reinterpretAsFloats().fma(w23, a02);
         FloatVector w24 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 3 * V, O);
-        a03 = x20.rearrange(s3).fma(w24, a03);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a03 = s3.selectFrom(x20).reinterpretAsFloats().fma(w24, a03);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         FloatVector w33 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 2 * V, O);
-        a02 = x30.rearrange(s2).fma(w33, a02);
+        a02 = s2.selectFrom(x30).reinterpretAsFloats().fma(w33, a02);
         FloatVector w34 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 3 * V, O);
-        a03 = x30.rearrange(s3).fma(w34, a03);
+        a03 = s3.selectFrom(x30).reinterpretAsFloats().fma(w34, a03);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         FloatVector w04 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * V, O);
-        a03 = x00.rearrange(s3).fma(w04, a03);
+        a03 = s3.selectFrom(x00).reinterpretAsFloats().fma(w04, a03);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -393,7 +395,7 @@ final class RankTile {
   }
 
   private static void add4x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector a10 = FloatVector.fromMemorySegment(S, c, c0 + cs, O);
@@ -402,54 +404,54 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
-        FloatVector x02 = FloatVector.fromMemorySegment(S, x, xt + 2 * V, O);
-        FloatVector x03 = FloatVector.fromMemorySegment(S, x, xt + 3 * V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
+        IntVector x02 = IntVector.fromMemorySegment(I, x, xt + 2 * V, O);
+        IntVector x03 = IntVector.fromMemorySegment(I, x, xt + 3 * V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
-        a20 = x02.rearrange(s0).fma(w01, a20);
-        a30 = x03.rearrange(s0).fma(w01, a30);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
-        FloatVector x11 = FloatVector.fromMemorySegment(S, x, xt + xs + V, O);
-        FloatVector x12 = FloatVector.fromMemorySegment(S, x, xt + xs + 2 * V, O);
-        FloatVector x13 = FloatVector.fromMemorySegment(S, x, xt + xs + 3 * V, O);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
+        a20 = s0.selectFrom(x02).reinterpretAsFloats().fma(w01, a20);
+        a30 = s0.selectFrom(x03).reinterpretAsFloats().fma(w01, a30);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
+        IntVector x11 = IntVector.fromMemorySegment(I, x, xt + xs + V, O);
+        IntVector x12 = IntVector.fromMemorySegment(I, x, xt + xs + 2 * V, O);
+        IntVector x13 = IntVector.fromMemorySegment(I, x, xt + xs + 3 * V, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        a10 = x11.rearrange(s0).fma(w11, a10);
-        a20 = x12.rearrange(s0).fma(w11, a20);
-        a30 = x13.rearrange(s0).fma(w11, a30);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
-        FloatVector x21 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + V, O);
-        FloatVector x22 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + 2 * V, O);
-        FloatVector x23 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + 3 * V, O);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        a10 = s0.selectFrom(x11).reinterpretAsFloats().fma(w11, a10);
+        a20 = s0.selectFrom(x12).reinterpretAsFloats().fma(w11, a20);
+        a30 = s0.selectFrom(x13).reinterpretAsFloats().fma(w11, a30);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
+        IntVector x21 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + V, O);
+        IntVector x22 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + 2 * V, O);
+        IntVector x23 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + 3 * V, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        a10 = x21.rearrange(s0).fma(w21, a10);
-        a20 = x22.rearrange(s0).fma(w21, a20);
-        a30 = x23.rearrange(s0).fma(w21, a30);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
-        FloatVector x31 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + V, O);
-        FloatVector x32 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + 2 * V, O);
-        FloatVector x33 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + 3 * V, O);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        a10 = s0.selectFrom(x21).reinterpretAsFloats().fma(w21, a10);
+        a20 = s0.selectFrom(x22).reinterpretAsFloats().fma(w21, a20);
+        a30 = s0.selectFrom(x23).reinterpretAsFloats().fma(w21, a30);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
+        IntVector x31 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + V, O);
+        IntVector x32 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + 2 * V, O);
+        IntVector x33 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + 3 * V, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
-        a10 = x31.rearrange(s0).fma(w31, a10);
-        a20 = x32.rearrange(s0).fma(w31, a20);
-        a30 = x33.rearrange(s0).fma(w31, a30);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
+        a10 = s0.selectFrom(x31).reinterpretAsFloats().fma(w31, a10);
+        a20 = s0.selectFrom(x32).reinterpretAsFloats().fma(w31, a20);
+        a30 = s0.selectFrom(x33).reinterpretAsFloats().fma(w31, a30);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
-        FloatVector x02 = FloatVector.fromMemorySegment(S, x, xt + 2 * V, O);
-        FloatVector x03 = FloatVector.fromMemorySegment(S, x, xt + 3 * V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
+        IntVector x02 = IntVector.fromMemorySegment(I, x, xt + 2 * V, O);
+        IntVector x03 = IntVector.fromMemorySegment(I, x, xt + 3 * V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
-        a20 = x02.rearrange(s0).fma(w01, a20);
-        a30 = x03.rearrange(s0).fma(w01, a30);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
+        a20 = s0.selectFrom(x02).reinterpretAsFloats().fma(w01, a20);
+        a30 = s0.selectFrom(x03).reinterpretAsFloats().fma(w01, a30);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -462,8 +464,8 @@ final class RankTile {
   }
 
   private static void add2x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector a01 = FloatVector.fromMemorySegment(S, c, c0 + V, O);
@@ -472,49 +474,49 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        a11 = x01.rearrange(s1).fma(w02, a11);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
-        FloatVector x11 = FloatVector.fromMemorySegment(S, x, xt + xs + V, O);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        a11 = s1.selectFrom(x01).reinterpretAsFloats().fma(w02, a11);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
+        IntVector x11 = IntVector.fromMemorySegment(I, x, xt + xs + V, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        a10 = x11.rearrange(s0).fma(w11, a10);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        a10 = s0.selectFrom(x11).reinterpretAsFloats().fma(w11, a10);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
-        a11 = x11.rearrange(s1).fma(w12, a11);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
-        FloatVector x21 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs + V, O);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
+        a11 = s1.selectFrom(x11).reinterpretAsFloats().fma(w12, a11);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
+        IntVector x21 = IntVector.fromMemorySegment(I, x, xt + 2 * xs + V, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        a10 = x21.rearrange(s0).fma(w21, a10);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        a10 = s0.selectFrom(x21).reinterpretAsFloats().fma(w21, a10);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
-        a11 = x21.rearrange(s1).fma(w22, a11);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
-        FloatVector x31 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs + V, O);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
+        a11 = s1.selectFrom(x21).reinterpretAsFloats().fma(w22, a11);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
+        IntVector x31 = IntVector.fromMemorySegment(I, x, xt + 3 * xs + V, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
-        a10 = x31.rearrange(s0).fma(w31, a10);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
+        a10 = s0.selectFrom(x31).reinterpretAsFloats().fma(w31, a10);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
-        a11 = x31.rearrange(s1).fma(w32, a11);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
+        a11 = s1.selectFrom(x31).reinterpretAsFloats().fma(w32, a11);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
-        FloatVector x01 = FloatVector.fromMemorySegment(S, x, xt + V, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
+        IntVector x01 = IntVector.fromMemorySegment(I, x, xt + V, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        a10 = x01.rearrange(s0).fma(w01, a10);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        a10 = s0.selectFrom(x01).reinterpretAsFloats().fma(w01, a10);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        a11 = x01.rearrange(s1).fma(w02, a11);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        a11 = s1.selectFrom(x01).reinterpretAsFloats().fma(w02, a11);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -527,30 +529,30 @@ final class RankTile {
   }
 
   private static void add1x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -560,42 +562,42 @@ final class RankTile {
   }
 
   private static void add1x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector a01 = FloatVector.fromMemorySegment(S, c, c0 + V, O);
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -606,9 +608,9 @@ final class RankTile {
   }
 
   private static void add1x3(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
-    VectorShuffle<Float> s2 = VectorShuffle.fromMemorySegment(S, i, i0 + 2 * V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
+    IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector a01 = FloatVector.fromMemorySegment(S, c, c0 + V, O);
@@ -616,44 +618,44 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
         FloatVector w13 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 2 * V, O);
-        a02 = x10.rearrange(s2).fma(w13, a02);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a02 = s2.selectFrom(x10).reinterpretAsFloats().fma(w13, a02);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
         FloatVector w23 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 2 * V, O);
-        a02 = x20.rearrange(s2).fma(w23, a02);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a02 = s2.selectFrom(x20).reinterpretAsFloats().fma(w23, a02);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         FloatVector w33 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 2 * V, O);
-        a02 = x30.rearrange(s2).fma(w33, a02);
+        a02 = s2.selectFrom(x30).reinterpretAsFloats().fma(w33, a02);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);
@@ -665,10 +667,10 @@ final class RankTile {
   }
 
   private static void add1x4(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
-    VectorShuffle<Float> s0 = VectorShuffle.fromMemorySegment(S, i, i0, O);
-    VectorShuffle<Float> s1 = VectorShuffle.fromMemorySegment(S, i, i0 + V, O);
-    VectorShuffle<Float> s2 = VectorShuffle.fromMemorySegment(S, i, i0 + 2 * V, O);
-    VectorShuffle<Float> s3 = VectorShuffle.fromMemorySegment(S, i, i0 + 3 * V, O);
+    IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
+    IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
+    IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
+    IntVector s3 = IntVector.fromMemorySegment(I, i, i0 + 3 * V, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
       FloatVector a01 = FloatVector.fromMemorySegment(S, c, c0 + V, O);
@@ -677,54 +679,54 @@ final class RankTile {
       long xt = x0;
       int t = 0;
       for (; t + 4 <= tokens; t += 4) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         FloatVector w04 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * V, O);
-        a03 = x00.rearrange(s3).fma(w04, a03);
-        FloatVector x10 = FloatVector.fromMemorySegment(S, x, xt + xs, O);
+        a03 = s3.selectFrom(x00).reinterpretAsFloats().fma(w04, a03);
+        IntVector x10 = IntVector.fromMemorySegment(I, x, xt + xs, O);
         FloatVector w11 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W, O);
-        a00 = x10.rearrange(s0).fma(w11, a00);
+        a00 = s0.selectFrom(x10).reinterpretAsFloats().fma(w11, a00);
         FloatVector w12 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + V, O);
-        a01 = x10.rearrange(s1).fma(w12, a01);
+        a01 = s1.selectFrom(x10).reinterpretAsFloats().fma(w12, a01);
         FloatVector w13 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 2 * V, O);
-        a02 = x10.rearrange(s2).fma(w13, a02);
+        a02 = s2.selectFrom(x10).reinterpretAsFloats().fma(w13, a02);
         FloatVector w14 = FloatVector.fromMemorySegment(S, w, w0 + t * W + W + 3 * V, O);
-        a03 = x10.rearrange(s3).fma(w14, a03);
-        FloatVector x20 = FloatVector.fromMemorySegment(S, x, xt + 2 * xs, O);
+        a03 = s3.selectFrom(x10).reinterpretAsFloats().fma(w14, a03);
+        IntVector x20 = IntVector.fromMemorySegment(I, x, xt + 2 * xs, O);
         FloatVector w21 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W, O);
-        a00 = x20.rearrange(s0).fma(w21, a00);
+        a00 = s0.selectFrom(x20).reinterpretAsFloats().fma(w21, a00);
         FloatVector w22 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + V, O);
-        a01 = x20.rearrange(s1).fma(w22, a01);
+        a01 = s1.selectFrom(x20).reinterpretAsFloats().fma(w22, a01);
         FloatVector w23 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 2 * V, O);
-        a02 = x20.rearrange(s2).fma(w23, a02);
+        a02 = s2.selectFrom(x20).reinterpretAsFloats().fma(w23, a02);
         FloatVector w24 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * W + 3 * V, O);
-        a03 = x20.rearrange(s3).fma(w24, a03);
-        FloatVector x30 = FloatVector.fromMemorySegment(S, x, xt + 3 * xs, O);
+        a03 = s3.selectFrom(x20).reinterpretAsFloats().fma(w24, a03);
+        IntVector x30 = IntVector.fromMemorySegment(I, x, xt + 3 * xs, O);
         FloatVector w31 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W, O);
-        a00 = x30.rearrange(s0).fma(w31, a00);
+        a00 = s0.selectFrom(x30).reinterpretAsFloats().fma(w31, a00);
         FloatVector w32 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + V, O);
-        a01 = x30.rearrange(s1).fma(w32, a01);
+        a01 = s1.selectFrom(x30).reinterpretAsFloats().fma(w32, a01);
         FloatVector w33 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 2 * V, O);
-        a02 = x30.rearrange(s2).fma(w33, a02);
+        a02 = s2.selectFrom(x30).reinterpretAsFloats().fma(w33, a02);
         FloatVector w34 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * W + 3 * V, O);
-        a03 = x30.rearrange(s3).fma(w34, a03);
+        a03 = s3.selectFrom(x30).reinterpretAsFloats().fma(w34, a03);
         xt += 4 * xs;
       }
       for (; t + 1 <= tokens; t += 1) {
-        FloatVector x00 = FloatVector.fromMemorySegment(S, x, xt, O);
+        IntVector x00 = IntVector.fromMemorySegment(I, x, xt, O);
         FloatVector w01 = FloatVector.fromMemorySegment(S, w, w0 + t * W, O);
-        a00 = x00.rearrange(s0).fma(w01, a00);
+        a00 = s0.selectFrom(x00).reinterpretAsFloats().fma(w01, a00);
         FloatVector w02 = FloatVector.fromMemorySegment(S, w, w0 + t * W + V, O);
-        a01 = x00.rearrange(s1).fma(w02, a01);
+        a01 = s1.selectFrom(x00).reinterpretAsFloats().fma(w02, a01);
         FloatVector w03 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 2 * V, O);
-        a02 = x00.rearrange(s2).fma(w03, a02);
+        a02 = s2.selectFrom(x00).reinterpretAsFloats().fma(w03, a02);
         FloatVector w04 = FloatVector.fromMemorySegment(S, w, w0 + t * W + 3 * V, O);
-        a03 = x00.rearrange(s3).fma(w04, a03);
+        a03 = s3.selectFrom(x00).reinterpretAsFloats().fma(w04, a03);
         xt += xs;
       }
       a00.intoMemorySegment(c, c0, O);

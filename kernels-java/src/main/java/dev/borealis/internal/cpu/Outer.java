@@ -100,7 +100,7 @@ final class Outer {
   }
 
   /** A tile of C stays in registers while the depth passes by. */
-  private static void accumulate(
+  static void accumulate(
       MemorySegment l,
       long l0,
       long lm,

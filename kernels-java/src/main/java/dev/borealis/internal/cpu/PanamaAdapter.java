@@ -177,7 +177,7 @@ final class PanamaAdapter implements AdapterKernel {
   int stripes(long tokens) {
     long blocks = blocks(tokens);
     long most =
-        fused()
+        fused(tokens)
             ? Math.min(
                 blocks / MIN_FUSED_BLOCKS,
                 MAX_FUSED_SUM_FLOATS / (sumFloats + upSumFloats() + downSumFloats()))
@@ -186,13 +186,14 @@ final class PanamaAdapter implements AdapterKernel {
     return (int) (most < 2 ? 1 : Math.min(most, MAX_STRIPES) / 2 * 2);
   }
 
-  private boolean fused() {
-    return rank <= MAX_FUSED_RANK;
+  /** Whether one stage does everything. */
+  private boolean fused(long tokens) {
+    return rank <= MAX_FUSED_RANK || (wide == null && tokens <= RankGradient.MAX_TOKENS);
   }
 
   /** {@return how many sums of dA and dB are kept} */
   int columnSums(long tokens) {
-    return fused() ? stripes(tokens) : 1;
+    return fused(tokens) ? stripes(tokens) : 1;
   }
 
   /** {@return the floats of {@code Σ_n dZ Xd} [r_a], in rows of inStride} */
@@ -490,7 +491,7 @@ final class PanamaAdapter implements AdapterKernel {
         pool.run(groups(outFeatures, outGroup), share, s.backwardOutputColumns);
       }
       // Small and large ranks have dX from the stripes.
-      if (gradients != null ? !s.directA : wide == null && !fused()) {
+      if (gradients != null ? !s.directA : wide == null && !fused(x.rows())) {
         boolean share = parallel && worthSharing(s, downSumFloats());
         pool.run(groups(inFeatures, inGroup), share, s.backwardInputColumns);
       }
@@ -504,22 +505,27 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** Adding up and writing a few sums takes less time than handing them over. */
   private boolean worthSharing(PanamaScratch s, long sumFloats) {
-    return !fused() || stripes(s.x().rows()) * sumFloats >= MIN_SHARED_FLOATS;
+    long tokens = s.x().rows();
+    return !fused(tokens) || stripes(tokens) * sumFloats >= MIN_SHARED_FLOATS;
   }
 
   /** One stripe needs no sums of its own where the gradients are F32 in native memory. */
   private void direct(PanamaScratch s, @Nullable AdapterGradients gradients) {
     long tokens = s.x().rows();
     // Nothing would be written for no tokens.
-    if (gradients == null || !fused() || tokens == 0 || stripes(tokens) > 1) {
+    if (gradients == null || tokens == 0) {
       s.directA = false;
       s.directB = false;
       return;
     }
-    s.directA = staticForm == null && TileView.isDirect(gradients.get(Parameter.A));
+    boolean few = tokens <= RankGradient.MAX_TOKENS;
+    boolean one = fused(tokens) ? stripes(tokens) == 1 : few && wide != null;
+    s.directA = one && staticForm == null && TileView.isDirect(gradients.get(Parameter.A));
     s.directB =
-        gain.length == 0
-            && tokens <= RankGradient.MAX_TOKENS
+        one
+            && few
+            && (wide == null || !has(Parameter.B_BIAS))
+            && gain.length == 0
             && rankGradient.takes(gradients.get(Parameter.B));
   }
 
@@ -539,7 +545,7 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor dY = s.y();
     long blocks = blocks(dY.rows());
     int stripes = stripes(dY.rows());
-    if (fused() && s.gradients != null) {
+    if (fused(dY.rows()) && s.gradients != null) {
       // With B's gradient made where it lies only the row of b's is left.
       long summed = s.directB ? rank * outStride : 0;
       int left = Math.toIntExact(upSumFloats() - summed);
@@ -594,13 +600,19 @@ final class PanamaAdapter implements AdapterKernel {
         Block.addSum(s.dz, z0 + j * Block.ROW, tokens, s.sums, da + j * 4L);
       }
     }
-    if (fused()) {
+    if (fused(dY.rows())) {
       backwardDown(s, block, stripe * downSumFloats(), 0, inFeatures, own);
     }
     if (wide != null) {
       if (s.gradients != null) {
-        WideProducts.keepRows(s.u, u0, tokens, s.uRows(), (int) row);
-        WideProducts.keepRows(s.dz, z0, tokens, s.dzRows(), (int) row);
+        if (!s.directB) {
+          WideProducts.keepRows(s.u, u0, tokens, s.uRows(), (int) row);
+        }
+        if (s.directA) {
+          sumInputs(s, z0, row, tokens, 0, 0, inFeatures, own);
+        } else {
+          WideProducts.keepRows(s.dz, z0, tokens, s.dzRows(), (int) row);
+        }
       }
       if (s.dX != null) {
         inputGradient(s, s.dX, z0, row, tokens, 0, inFeatures, own);
@@ -620,10 +632,13 @@ final class PanamaAdapter implements AdapterKernel {
       MemorySegment du,
       int stripe,
       ThreadScratch own) {
-    if (!fused() || s.gradients == null) {
+    if (!fused(dY.rows()) || s.gradients == null) {
       input(own.input, own, dY, row, tokens, 0, outFeatures, null);
       if (wide != null) {
         wide.upBack(own.input, tokens, du, 0, own);
+        if (s.directB) {
+          sumOutputs(s, u0, own.input, tokens, 0, 0, outFeatures, own);
+        }
       } else {
         down(own.input, b, tokens, du, 0, own);
       }
@@ -669,7 +684,7 @@ final class PanamaAdapter implements AdapterKernel {
     Tensor dY = s.y();
     int column = group * outGroup;
     int columns = Math.min(outGroup, outFeatures - column);
-    if (fused()) {
+    if (fused(dY.rows())) {
       addStripes(s.dB, stripes(dY.rows()), rank + 1, outStride, column, columns);
       writeOutputGradients(s, column, columns);
       return;
@@ -803,7 +818,7 @@ final class PanamaAdapter implements AdapterKernel {
       wideInputColumns(s, column, columns, ThreadScratch.current());
       return;
     }
-    if (fused()) {
+    if (fused(rows)) {
       if (s.gradients != null) {
         addStripes(s.dA, stripes(rows), downRank, inStride, column, columns);
       }
@@ -828,24 +843,38 @@ final class PanamaAdapter implements AdapterKernel {
     int tokens = (int) Math.min(Block.TOKENS, s.x().rows() - row);
     long dz0 = block * downRank * Block.ROW;
     if (s.gradients != null) {
-      input(own.input, own, s.x(), row, tokens, column, columns, s.options());
-      Tensor dA = s.gradients.get(Parameter.A);
-      Columns.addGradient(
-          s.dz,
-          dz0,
-          downRank,
-          own.input,
-          tokens,
-          columns,
-          s.directA ? dA.segment() : s.dA,
-          (sums + column) * 4,
-          (s.directA ? dA.rowStride() : inStride) * 4,
-          !s.directA || block > 0 || accumulates(s),
-          own);
+      sumInputs(s, dz0, row, tokens, sums, column, columns, own);
     }
     if (s.dX != null) {
       inputGradient(s, s.dX, dz0, row, tokens, column, columns, own);
     }
+  }
+
+  /** Adds {@code Σ_n dZ Xd} for some tokens and columns to sums of them. */
+  private void sumInputs(
+      PanamaScratch s,
+      long dz0,
+      long row,
+      int tokens,
+      long sums,
+      int column,
+      int columns,
+      ThreadScratch own) {
+    AdapterGradients gradients = s.gradients;
+    Tensor dA = s.directA && gradients != null ? gradients.get(Parameter.A) : null;
+    input(own.input, own, s.x(), row, tokens, column, columns, s.options());
+    Columns.addGradient(
+        s.dz,
+        dz0,
+        downRank,
+        own.input,
+        tokens,
+        columns,
+        dA == null ? s.dA : dA.segment(),
+        (sums + column) * 4,
+        (dA == null ? inStride : dA.rowStride()) * 4,
+        dA == null || row > 0 || accumulates(s),
+        own);
   }
 
   private void wideInputColumns(PanamaScratch s, int column, int columns, ThreadScratch own) {

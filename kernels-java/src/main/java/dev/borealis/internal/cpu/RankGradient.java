@@ -9,12 +9,15 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * The gradient of B, summed over few tokens where it lies: {@code dB[n][j] (+)= s · Σ_t dY[t][n] ·
- * Ud[j][t]}. B's rows are as short as the rank, so {@link RankTile} puts several of them into one
- * vector. For many tokens sums in rows of d_out and one transposition cost less.
+ * Ud[j][t]}. B's rows are as short as the rank: where that is small {@link RankTile} puts several
+ * of them into one vector. For many tokens sums in rows of d_out and one transposition cost less.
  */
 final class RankGradient {
   /** Up to here this is the faster way (measured). */
   static final int MAX_TOKENS = 16;
+
+  /** Up to here rows of B are shorter than a vector, or hardly longer. */
+  private static final int MAX_SPREAD_RANK = 16;
 
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
@@ -38,9 +41,17 @@ final class RankGradient {
     }
   }
 
+  private boolean isWide() {
+    return rank > MAX_SPREAD_RANK;
+  }
+
+  private boolean isWhole() {
+    return rank % Species.LANES == 0;
+  }
+
   /** Tells whether a gradient of B lies as this class can write it. */
   boolean takes(Tensor dB) {
-    return TileView.isDirect(dB) && dB.rowStride() == rank;
+    return TileView.isDirect(dB) && (isWide() ? isWhole() : dB.rowStride() == rank);
   }
 
   /**
@@ -61,6 +72,10 @@ final class RankGradient {
       Tensor dB,
       boolean add,
       ThreadScratch own) {
+    if (isWide()) {
+      putRows(u, u0, dY, tokens, columns, scale, dB, add, own);
+      return;
+    }
     MemorySegment weights = own.get(ThreadScratch.Slot.PACKED, (long) pieces() * tokens * PIECE);
     spread(u, u0, tokens, scale, weights);
     MemorySegment out = dB.segment();
@@ -92,6 +107,42 @@ final class RankGradient {
       run(1, tail, 0, V, weights, sums, 0, tokens, 1, add);
       MemorySegment.copy(sums, 0, out, at, bytes);
     }
+  }
+
+  /** Each row of B is some vectors: a product like others. */
+  private void putRows(
+      MemorySegment u,
+      long u0,
+      TileView dY,
+      int tokens,
+      int columns,
+      float scale,
+      Tensor dB,
+      boolean add,
+      ThreadScratch own) {
+    MemorySegment rows = own.get(ThreadScratch.Slot.PACKED, (long) tokens * rank);
+    for (int t = 0; t < tokens; t++) {
+      for (int j = 0; j < rank; j++) {
+        float value = u.get(F, u0 + j * Block.ROW + t * 4L);
+        rows.set(F, ((long) t * rank + j) * 4, scale * value);
+      }
+    }
+    Outer.accumulate(
+        dY.segment,
+        dY.offset,
+        4,
+        dY.stride,
+        rows,
+        0,
+        rank * 4L,
+        V,
+        dB.segment(),
+        0,
+        dB.rowStride() * 4,
+        columns,
+        rank / Species.LANES,
+        tokens,
+        add);
   }
 
   private int pieces() {

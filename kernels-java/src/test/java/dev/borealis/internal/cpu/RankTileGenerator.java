@@ -1,6 +1,10 @@
 package dev.borealis.internal.cpu;
 
-/** Writes the body of {@code RankTile}; its header is {@link TileGenerator}'s. */
+/**
+ * Writes the body of {@code RankTile}; its header is {@link TileGenerator}'s. Lanes are picked by
+ * integer vectors: a {@code VectorShuffle} that outlives a loop becomes an object in each of its
+ * turns (JDK 25).
+ */
 final class RankTileGenerator {
   /** Tile sizes: groups of columns × vectors of their rows. At most four chains of sums. */
   private static final int[][] SIZES = {{4, 1}, {2, 2}, {1, 1}, {1, 2}, {1, 3}, {1, 4}};
@@ -17,6 +21,8 @@ final class RankTileGenerator {
     StringBuilder s = new StringBuilder();
     s.append(
         """
+
+          private static final VectorSpecies<Integer> I = Species.I32;
 
           /** Vectors of w between two tokens, and the most vectors of a row that a tile takes. */
           static final int VECTORS = 4;
@@ -52,7 +58,7 @@ final class RankTileGenerator {
             .formatted(TileGenerator.PREFIX[add ? 1 : 0], groups, vectors, ARGUMENTS));
     for (int v = 0; v < vectors; v++) {
       s.append(
-          "    VectorShuffle<Float> s%d = VectorShuffle.fromMemorySegment(S, i, i0%s, O);\n"
+          "    IntVector s%d = IntVector.fromMemorySegment(I, i, i0%s, O);\n"
               .formatted(v, TileGenerator.plus(v)));
     }
     s.append("    for (int step = 0; step < steps; step++) {\n");
@@ -84,7 +90,7 @@ final class RankTileGenerator {
     for (int t = 0; t < tokens; t++) {
       for (int g = 0; g < groups; g++) {
         s.append(
-            "        FloatVector x%d%d = FloatVector.fromMemorySegment(S, x, xt%s%s, O);\n"
+            "        IntVector x%d%d = IntVector.fromMemorySegment(I, x, xt%s%s, O);\n"
                 .formatted(t, g, TileGenerator.times(t, "xs"), TileGenerator.plus(g)));
       }
       for (int v = 0; v < vectors; v++) {
@@ -93,8 +99,8 @@ final class RankTileGenerator {
                 .formatted(t, v + 1, TileGenerator.times(t, "W"), TileGenerator.plus(v)));
         for (int g = 0; g < groups; g++) {
           s.append(
-              "        a%d%d = x%d%d.rearrange(s%d).fma(w%d%d, a%d%d);\n"
-                  .formatted(g, v, t, g, v, t, v + 1, g, v));
+              "        a%d%d = s%d.selectFrom(x%d%d).reinterpretAsFloats().fma(w%d%d, a%d%d);\n"
+                  .formatted(g, v, v, t, g, t, v + 1, g, v));
         }
       }
     }

@@ -143,7 +143,7 @@ final class TileGenerator {
                 "RankTile")
             .replace(
                 "import jdk.incubator.vector.VectorSpecies;",
-                "import jdk.incubator.vector.VectorShuffle;\n"
+                "import jdk.incubator.vector.IntVector;\n"
                     + "import jdk.incubator.vector.VectorSpecies;")
             .replace(
                 "  private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;\n",
