@@ -2,8 +2,11 @@ package dev.borealis.merge;
 
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.Parameter;
+import dev.borealis.tensor.DType;
 import dev.borealis.tensor.ShapeMismatchException;
 import dev.borealis.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /** Matrices as dense, row-major arrays of double, to and from tensors. */
@@ -38,8 +41,25 @@ final class MergeMath {
   /** Writes dense values; each number is rounded once. */
   static void write(double[] values, Tensor tensor) {
     int columns = (int) tensor.columns();
-    for (int i = 0; i < values.length; i++) {
-      tensor.set(i / columns, i % columns, (float) values[i]);
+    float[] row = new float[columns];
+    for (int r = 0; r < tensor.rows(); r++) {
+      for (int i = 0; i < columns; i++) {
+        row[i] = (float) values[r * columns + i];
+      }
+      writeRow(row, tensor, r);
+    }
+  }
+
+  // A row at once where no type is converted: a merge has as many elements as W0.
+  private static void writeRow(float[] row, Tensor tensor, int r) {
+    if (tensor.dtype() == DType.F32) {
+      long offset = r * tensor.rowStride() * Float.BYTES;
+      MemorySegment.copy(
+          row, 0, tensor.segment(), ValueLayout.JAVA_FLOAT_UNALIGNED, offset, row.length);
+      return;
+    }
+    for (int i = 0; i < row.length; i++) {
+      tensor.set(r, i, row[i]);
     }
   }
 

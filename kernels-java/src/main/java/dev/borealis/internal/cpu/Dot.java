@@ -62,16 +62,16 @@ final class Dot {
         for (int i = 0; i < left * right; i += Species.LANES) {
           LaneSums.run(t, (long) i * V);
         }
-        for (int i = 0; i < left * right; i++) {
-          int a = i / right;
-          int b = i % right;
-          float sum = t.get(F, sumAt(i));
-          for (int k = whole; k < depth; k++) {
-            float factor = r.get(F, rj0 + (long) b * V + chunks * rc + (k - whole) * 4L);
-            sum = Math.fma(l.get(F, lm0 + a * lm + k * 4L), factor, sum);
+        for (int a = 0; a < left; a++) {
+          for (int b = 0; b < right; b++) {
+            float sum = t.get(F, sumAt(a * right + b));
+            for (int k = whole; k < depth; k++) {
+              float factor = r.get(F, rj0 + (long) b * V + chunks * rc + (k - whole) * 4L);
+              sum = Math.fma(l.get(F, lm0 + a * lm + k * 4L), factor, sum);
+            }
+            long at = d0 + (m + a) * dm + (j + b) * dj;
+            d.set(F, at, add ? d.get(F, at) + sum : sum);
           }
-          long at = d0 + (m + a) * dm + (j + b) * dj;
-          d.set(F, at, add ? d.get(F, at) + sum : sum);
         }
       }
     }

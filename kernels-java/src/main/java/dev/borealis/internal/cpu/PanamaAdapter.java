@@ -336,11 +336,16 @@ final class PanamaAdapter implements AdapterKernel {
       }
     }
     MemorySegment u = own.get(ThreadScratch.Slot.U, (long) rank * Block.TOKENS);
-    phi.forward(z, z0, u, 0, width, own);
+    if (!phi.isIdentity()) {
+      phi.forward(z, z0, u, 0, width, own);
+    }
     for (int j = 0; j < rank; j++) {
+      long line = j * Block.ROW;
       float factor = v.length == 0 ? scale : scale * v[j];
-      if (factor != 1) {
-        Block.scale(u, j * Block.ROW, width, factor);
+      if (phi.isIdentity()) {
+        Block.scaled(z, z0 + line, u, line, width, factor);
+      } else if (factor != 1) {
+        Block.scale(u, line, width, factor);
       }
     }
     return u;

@@ -31,6 +31,11 @@ abstract class Phi {
     };
   }
 
+  /** Tells whether φ(z) = z, which a caller then need not ask for. */
+  boolean isIdentity() {
+    return false;
+  }
+
   /** Takes over the parameters. */
   abstract void pack(AdapterWeights weights);
 

@@ -14,6 +14,11 @@ final class PointwisePhi extends Phi {
   }
 
   @Override
+  boolean isIdentity() {
+    return activation == Activation.IDENTITY;
+  }
+
+  @Override
   void pack(AdapterWeights weights) {
     // no parameters
   }
