@@ -4,6 +4,8 @@ import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Packed {
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   /** The packed floats. */
   final MemorySegment segment;
@@ -69,8 +72,15 @@ final class Packed {
 
   /** Takes over a matrix [rows, columns]. */
   void pack(Tensor source) {
+    // A training step packs its weights: F32 by vectors, other types as they come.
+    int whole = TileView.isDirect(source) ? columns / Species.LANES * Species.LANES : 0;
     for (int row = 0; row < rows; row++) {
-      for (int column = 0; column < columns; column++) {
+      long from = row * source.rowStride() * Float.BYTES;
+      for (int column = 0; column < whole; column += Species.LANES) {
+        FloatVector.fromMemorySegment(Species.F32, source.segment(), from + column * 4L, ORDER)
+            .intoMemorySegment(segment, at(row, column), ORDER);
+      }
+      for (int column = whole; column < columns; column++) {
         set(row, column, source.get(row, column));
       }
     }
@@ -83,11 +93,23 @@ final class Packed {
    * @param gain [columns] factors of the source's rows, or null
    */
   void packTransposed(Tensor source, @Nullable Tensor gain) {
+    boolean direct = TileView.isDirect(source);
     for (int column = 0; column < columns; column++) {
       float factor = gain == null ? 1 : gain.get(0, column);
+      if (direct) {
+        packRow(source.segment(), column * source.rowStride() * Float.BYTES, column, factor);
+        continue;
+      }
       for (int row = 0; row < rows; row++) {
         set(row, column, factor * source.get(column, row));
       }
+    }
+  }
+
+  private void packRow(MemorySegment source, long from, int column, float factor) {
+    long to = at(0, column);
+    for (int row = 0; row < rows; row++) {
+      segment.set(F, to + row * ROW, factor * source.get(F, from + row * 4L));
     }
   }
 }

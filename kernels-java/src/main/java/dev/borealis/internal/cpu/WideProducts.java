@@ -63,10 +63,22 @@ final class WideProducts {
 
   private static void copy(Packed from, Panels same, Panels transposed) {
     for (int row = 0; row < from.rows; row++) {
-      for (int column = 0; column < from.columns; column++) {
-        float value = from.get(row, column);
-        same.set(row, column, value);
-        transposed.set(column, row, value);
+      for (int column = 0; column < from.columns; column += Species.LANES) {
+        int panel = column / Panels.WIDTH * Panels.WIDTH;
+        long source = from.panelOf(column) + row * Packed.ROW;
+        FloatVector.fromMemorySegment(Species.F32, from.segment, source, ORDER)
+            .intoMemorySegment(same.segment, same.at(row, panel) + (column - panel) * 4L, ORDER);
+      }
+    }
+    for (int column = 0; column < from.columns; column++) {
+      long lane = from.panelOf(column) + column % Species.LANES * 4L;
+      for (int panel = 0; panel < from.rows; panel += Panels.WIDTH) {
+        long to = transposed.at(column, panel);
+        int width = Math.min(Panels.WIDTH, from.rows - panel);
+        for (int j = 0; j < width; j++) {
+          float value = from.segment.get(F, lane + (panel + j) * Packed.ROW);
+          transposed.segment.set(F, to + j * 4L, value);
+        }
       }
     }
   }
