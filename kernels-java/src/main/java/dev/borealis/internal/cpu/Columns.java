@@ -16,6 +16,28 @@ final class Columns {
 
   private Columns() {}
 
+  /** {@code out[j][i] = Σ_k in[i][k] · m[j][k]} for the tokens of a block; zero behind them. */
+  static void down(
+      TileView in, Packed m, int tokens, MemorySegment out, long out0, ThreadScratch own) {
+    Block.clearTail(out, out0, m.rows, tokens);
+    Dot.run(
+        in.segment,
+        in.offset,
+        in.stride,
+        m.segment,
+        0,
+        m.panel,
+        tokens,
+        m.rows,
+        m.columns,
+        out,
+        out0,
+        4,
+        Block.ROW,
+        false,
+        own.get(ThreadScratch.Slot.DOT, Dot.SCRATCH_FLOATS));
+  }
+
   /**
    * {@code out[i][n] (+)= Σ_k block[k][i] · m[k][column + n]}: tokens become rows.
    *

@@ -62,7 +62,7 @@ final class PanamaBatch implements BatchKernel {
     int from = fromOf[block];
     int tokens = Math.min(Block.TOKENS, now.to(group) - from);
     ((PanamaAdapter) now.kernel(group))
-        .forwardRows(set(x), set(y), now.rows(), from, tokens, now.scale(group));
+        .forward.rows(set(x), set(y), now.rows(), from, tokens, now.scale(group));
   }
 
   private static <T> T set(@Nullable T value) {

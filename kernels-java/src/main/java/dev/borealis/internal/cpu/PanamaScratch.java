@@ -81,10 +81,10 @@ final class PanamaScratch implements AdapterKernel.Scratch {
         floats(arena, !training ? 0 : wide ? kernel.outStride : stripes * kernel.upSumFloats());
     this.uRows = training && wide ? new Panels(arena, maxTokens, kernel.rank) : null;
     this.dzRows = training && wide ? new Panels(arena, maxTokens, kernel.downRank) : null;
-    this.forwardBlocks = block -> kernel.forwardBlock(this, block);
-    this.backwardStripes = stripe -> kernel.backwardStripe(this, stripe);
-    this.backwardOutputColumns = group -> kernel.backwardOutputColumns(this, group);
-    this.backwardInputColumns = group -> kernel.backwardInputColumns(this, group);
+    this.forwardBlocks = block -> kernel.forward.block(this, block);
+    this.backwardStripes = stripe -> kernel.backward.stripe(this, stripe);
+    this.backwardOutputColumns = group -> kernel.backward.outputColumns(this, group);
+    this.backwardInputColumns = group -> kernel.backward.inputColumns(this, group);
   }
 
   private static MemorySegment floats(Arena arena, long count) {
