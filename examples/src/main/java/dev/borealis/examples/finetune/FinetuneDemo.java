@@ -35,7 +35,8 @@ public final class FinetuneDemo {
                   threads,
                   seconds(trainingStart, System.nanoTime()),
                   seconds(start, System.nanoTime()),
-                  result.trainTokens()));
+                  result.trainTokens(),
+                  result.commit()));
           System.out.printf(
               "  loss %.3f -> %.3f%n  test accuracy %.2f %% ± %.2f (%d of %d)%n"
                   + "  saved to %s, reloaded: the same logits to the bit%n",

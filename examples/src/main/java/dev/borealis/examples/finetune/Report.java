@@ -353,12 +353,13 @@ public final class Report {
     line("\n## Time\n");
     line(
         """
-        %s, %d threads, at real-time priority on a machine with two cores: %.0f s from start to end, of which %.0f s for training on
-        %,d tokens, the test, saving and reloading.\
+        %s, %d threads on a machine with two cores, commit %s: %.0f s from start to end, of which %.0f s for training on %,d tokens, the
+        test, saving and reloading.\
         """
             .formatted(
                 timing.run(),
                 timing.threads(),
+                timing.commit(),
                 timing.seconds(),
                 timing.runSeconds(),
                 timing.trainTokens()));

@@ -8,7 +8,9 @@ package dev.borealis.examples.finetune;
  * @param runSeconds training, test, saving and reloading
  * @param seconds with loading the model and the data
  * @param trainTokens tokens seen in training, all epochs
+ * @param commit what was built
  */
-record Timing(String run, int threads, double runSeconds, double seconds, long trainTokens) {
+record Timing(
+    String run, int threads, double runSeconds, double seconds, long trainTokens, String commit) {
   static final String FILE = "timing.json";
 }
