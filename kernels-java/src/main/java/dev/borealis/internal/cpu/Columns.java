@@ -129,7 +129,7 @@ final class Columns {
     copyRows(tail, 0, Packed.ROW, out.segment, t0, out.stride, rows, columns - whole);
   }
 
-  static void copyRows(
+  private static void copyRows(
       MemorySegment from,
       long from0,
       long fromStride,

@@ -208,6 +208,11 @@ final class PanamaAdapter implements AdapterKernel {
     return (rank + 1) * outStride;
   }
 
+  /** {@return how many of those rows a call sums: the last is b's} */
+  int upSumRows() {
+    return has(Parameter.B_BIAS) ? rank + 1 : rank;
+  }
+
   /** {@return the number of blocks that tokens are cut into} */
   int blocks(long tokens) {
     int blocks = Block.count(tokens);
@@ -222,14 +227,6 @@ final class PanamaAdapter implements AdapterKernel {
 
   int tokensOf(long tokens, long block) {
     return (int) (Math.min(tokens, firstToken(tokens, block + 1)) - firstToken(tokens, block));
-  }
-
-  boolean isWide() {
-    return wide != null;
-  }
-
-  boolean isStatic() {
-    return staticForm != null;
   }
 
   // ---------------------------------------------------------------- forward

@@ -41,9 +41,10 @@ final class PanamaBackward {
     int stripes = adapter.stripes(dY.rows());
     if (adapter.fused(dY.rows()) && s.gradients != null) {
       // With B's gradient made where it lies only the row of b's is left.
-      long summed = s.directB ? adapter.rank * adapter.outStride : 0;
-      int left = Math.toIntExact(adapter.upSumFloats() - summed);
-      Block.clear(s.dB, (stripe * adapter.upSumFloats() + summed) * 4, left);
+      int first = s.directB ? adapter.rank : 0;
+      long at = stripe * adapter.upSumFloats() + first * adapter.outStride;
+      long left = (adapter.upSumRows() - first) * adapter.outStride;
+      Block.clear(s.dB, at * 4, Math.toIntExact(left));
       if (!s.directA) {
         Block.clear(
             s.dA, stripe * adapter.downSumFloats() * 4, Math.toIntExact(adapter.downSumFloats()));
@@ -182,7 +183,13 @@ final class PanamaBackward {
     int columns = Math.min(adapter.outGroup, adapter.outFeatures - column);
     if (adapter.fused(dY.rows())) {
       addStripes(
-          s.dB, adapter.stripes(dY.rows()), adapter.rank + 1, adapter.outStride, column, columns);
+          s.dB,
+          adapter.stripes(dY.rows()),
+          adapter.upSumFloats(),
+          adapter.upSumRows(),
+          adapter.outStride,
+          column,
+          columns);
       writeOutputGradients(s, column, columns);
       return;
     }
@@ -191,7 +198,7 @@ final class PanamaBackward {
       wideGradients.output(s, column, columns, own);
       return;
     }
-    Columns.clear(s.dB, adapter.rank + 1, adapter.outStride, column, columns);
+    Columns.clear(s.dB, adapter.upSumRows(), adapter.outStride, column, columns);
     int blocks = Block.count(dY.rows());
     for (int block = 0; block < blocks; block++) {
       long row = (long) block * Block.TOKENS;
@@ -205,11 +212,17 @@ final class PanamaBackward {
 
   /** Adds the stripes' sums of a group of columns to the first one's, in their order. */
   private static void addStripes(
-      MemorySegment sums, int stripes, int rows, long stride, int column, int columns) {
+      MemorySegment sums,
+      int stripes,
+      long stripeFloats,
+      int rows,
+      long stride,
+      int column,
+      int columns) {
     for (int stripe = 1; stripe < stripes; stripe++) {
       for (int j = 0; j < rows; j++) {
         long at = (j * stride + column) * 4;
-        Block.add(sums, at + rows * stride * stripe * 4, sums, at, Block.width(columns));
+        Block.add(sums, at + stripeFloats * stripe * 4, sums, at, Block.width(columns));
       }
     }
   }
@@ -265,7 +278,13 @@ final class PanamaBackward {
     if (adapter.fused(rows)) {
       if (s.gradients != null) {
         addStripes(
-            s.dA, adapter.stripes(rows), adapter.downRank, adapter.inStride, column, columns);
+            s.dA,
+            adapter.stripes(rows),
+            adapter.downSumFloats(),
+            adapter.downRank,
+            adapter.inStride,
+            column,
+            columns);
       }
     } else {
       if (s.gradients != null) {

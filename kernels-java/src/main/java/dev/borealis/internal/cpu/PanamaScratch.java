@@ -73,8 +73,8 @@ final class PanamaScratch implements AdapterKernel.Scratch {
     this.dz = floats(arena, blocks * kernel.downRank * Block.TOKENS);
     boolean training = mode == Mode.TRAINING;
     this.sums = floats(arena, training ? kernel.stripes(maxTokens) * kernel.sumFloats : 0);
-    boolean wide = kernel.isWide();
-    boolean sumsA = training && (!wide || kernel.isStatic());
+    boolean wide = kernel.wide != null;
+    boolean sumsA = training && (!wide || kernel.staticForm != null);
     long stripes = kernel.columnSums(maxTokens);
     this.dA = floats(arena, sumsA ? stripes * kernel.downSumFloats() : 0);
     this.dB =

@@ -45,13 +45,13 @@ final class RankGradient {
     return rank > MAX_SPREAD_RANK;
   }
 
-  private boolean isWhole() {
-    return rank % Species.LANES == 0;
-  }
-
-  /** Tells whether a gradient of B lies as this class can write it. */
+  /**
+   * Tells whether a gradient of B lies as this class can write it: short rows without a gap, long
+   * ones of whole vectors.
+   */
   boolean takes(Tensor dB) {
-    return TileView.isDirect(dB) && (isWide() ? isWhole() : dB.rowStride() == rank);
+    boolean fits = isWide() ? rank % Species.LANES == 0 : dB.rowStride() == rank;
+    return TileView.isDirect(dB) && fits;
   }
 
   /**
