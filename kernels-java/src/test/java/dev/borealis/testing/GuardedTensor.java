@@ -1,10 +1,19 @@
 package dev.borealis.testing;
 
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -19,6 +28,8 @@ public final class GuardedTensor {
     NATIVE,
     /** Native, on an odd address. */
     MISALIGNED,
+    /** A file in memory, which is native memory of another kind. */
+    MAPPED,
     /** An array of the elements' own kind. */
     ARRAY,
     /** An array of bytes, off alignment. */
@@ -58,6 +69,7 @@ public final class GuardedTensor {
     MemorySegment whole =
         switch (place) {
           case NATIVE, MISALIGNED -> arena.allocate(size, 64);
+          case MAPPED -> mapped(size, arena);
           case ARRAY ->
               dtype == DType.F32
                   ? MemorySegment.ofArray(new float[(int) (size / 4)])
@@ -72,6 +84,18 @@ public final class GuardedTensor {
             ? Tensor.of(exact, dtype, shape)
             : Tensor.strided(exact, dtype, rows, columns, stride);
     return new GuardedTensor(tensor, whole, start);
+  }
+
+  private static MemorySegment mapped(long size, Arena arena) {
+    try {
+      Path file = Files.createTempFile("tensor", ".bin");
+      try (FileChannel channel =
+          FileChannel.open(file, READ, WRITE, StandardOpenOption.DELETE_ON_CLOSE)) {
+        return channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Returns the tensor. */

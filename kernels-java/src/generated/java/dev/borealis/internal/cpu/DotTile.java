@@ -74,6 +74,9 @@ final class DotTile {
   }
 
   private static void t1x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
       FloatVector r1 = FloatVector.fromMemorySegment(S, r, r0, O);
@@ -86,6 +89,9 @@ final class DotTile {
   }
 
   private static void t2x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
@@ -102,6 +108,9 @@ final class DotTile {
   }
 
   private static void t3x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -122,6 +131,9 @@ final class DotTile {
   }
 
   private static void t4x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -146,6 +158,9 @@ final class DotTile {
   }
 
   private static void t5x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -174,6 +189,9 @@ final class DotTile {
   }
 
   private static void t6x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -206,6 +224,9 @@ final class DotTile {
   }
 
   private static void t7x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -242,6 +263,9 @@ final class DotTile {
   }
 
   private static void t8x1(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -282,6 +306,9 @@ final class DotTile {
   }
 
   private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     for (int c = 0; c < chunks; c++) {
@@ -298,6 +325,9 @@ final class DotTile {
   }
 
   private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -321,6 +351,9 @@ final class DotTile {
   }
 
   private static void t3x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -351,6 +384,9 @@ final class DotTile {
   }
 
   private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -388,6 +424,9 @@ final class DotTile {
   }
 
   private static void t5x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -432,6 +471,9 @@ final class DotTile {
   }
 
   private static void t6x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -483,6 +525,9 @@ final class DotTile {
   }
 
   private static void t7x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -541,6 +586,9 @@ final class DotTile {
   }
 
   private static void t8x2(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -606,6 +654,9 @@ final class DotTile {
   }
 
   private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -626,6 +677,9 @@ final class DotTile {
   }
 
   private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -656,6 +710,9 @@ final class DotTile {
   }
 
   private static void t3x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -696,6 +753,9 @@ final class DotTile {
   }
 
   private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -746,6 +806,9 @@ final class DotTile {
   }
 
   private static void t5x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -806,6 +869,9 @@ final class DotTile {
   }
 
   private static void t6x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -876,6 +942,9 @@ final class DotTile {
   }
 
   private static void t7x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -956,6 +1025,9 @@ final class DotTile {
   }
 
   private static void t8x3(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1046,6 +1118,9 @@ final class DotTile {
   }
 
   private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1070,6 +1145,9 @@ final class DotTile {
   }
 
   private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1107,6 +1185,9 @@ final class DotTile {
   }
 
   private static void t3x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1157,6 +1238,9 @@ final class DotTile {
   }
 
   private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1220,6 +1304,9 @@ final class DotTile {
   }
 
   private static void t5x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1296,6 +1383,9 @@ final class DotTile {
   }
 
   private static void t6x4(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1385,6 +1475,9 @@ final class DotTile {
   }
 
   private static void t1x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1413,6 +1506,9 @@ final class DotTile {
   }
 
   private static void t2x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1457,6 +1553,9 @@ final class DotTile {
   }
 
   private static void t3x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1517,6 +1616,9 @@ final class DotTile {
   }
 
   private static void t4x5(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1593,6 +1695,9 @@ final class DotTile {
   }
 
   private static void t1x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1625,6 +1730,9 @@ final class DotTile {
   }
 
   private static void t2x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1676,6 +1784,9 @@ final class DotTile {
   }
 
   private static void t3x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1746,6 +1857,9 @@ final class DotTile {
   }
 
   private static void t4x6(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1835,6 +1949,9 @@ final class DotTile {
   }
 
   private static void t1x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1871,6 +1988,9 @@ final class DotTile {
   }
 
   private static void t2x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1929,6 +2049,9 @@ final class DotTile {
   }
 
   private static void t3x7(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2009,6 +2132,9 @@ final class DotTile {
   }
 
   private static void t1x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2049,6 +2175,9 @@ final class DotTile {
   }
 
   private static void t2x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -2114,6 +2243,9 @@ final class DotTile {
   }
 
   private static void t3x8(MemorySegment l, long l0, long lm, MemorySegment r, long r0, long rc, int chunks, MemorySegment t, long t0) {
+    l = Native.exact(l);
+    r = Native.exact(r);
+    t = Native.exact(t);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);

@@ -23,7 +23,7 @@ import jdk.incubator.vector.VectorSpecies;
  * native byte order, no alignment needed, offsets in bytes, {@code count} in elements and a
  * multiple of {@link Species#LANES} (callers pad). {@code dst} may be exactly one of the inputs;
  * any other overlap gives wrong results. No state, so any thread may call; nothing is allocated.
- * Use native segments: mixing heap and native ones makes the compiled loops several times slower.
+ * Segments are native ones, see {@link Native}.
  *
  * <p>No branches: special values are handled with compare and blend. A compare is written so that
  * NaN answers false, and NaN then passes through the arithmetic: NaN gives NaN everywhere. The rest
@@ -65,6 +65,8 @@ final class Elementwise {
   static void exp(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -113,6 +115,8 @@ final class Elementwise {
   static void erf(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -173,6 +177,8 @@ final class Elementwise {
   static void relu(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -190,6 +196,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -208,6 +217,8 @@ final class Elementwise {
   static void leakyRelu(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -225,6 +236,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -243,6 +257,8 @@ final class Elementwise {
   static void gelu(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -310,6 +326,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += V) {
       FloatVector z0_0 = FloatVector.fromMemorySegment(S, z, z0 + at, O);
@@ -369,6 +388,8 @@ final class Elementwise {
   static void geluTanh(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -432,6 +453,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += V) {
       FloatVector z0_0 = FloatVector.fromMemorySegment(S, z, z0 + at, O);
@@ -472,6 +496,8 @@ final class Elementwise {
   static void silu(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -531,6 +557,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -593,6 +622,8 @@ final class Elementwise {
   static void tanh(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -644,6 +675,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -698,6 +732,8 @@ final class Elementwise {
   static void sigmoid(
       MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -755,6 +791,9 @@ final class Elementwise {
       MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
       long next = Math.min(at + V, end - V);
@@ -811,6 +850,8 @@ final class Elementwise {
   static void swish(
       float beta, MemorySegment z, long z0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     FloatVector b = VectorMath.constant(beta);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
@@ -873,6 +914,9 @@ final class Elementwise {
       float beta, MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     FloatVector b = VectorMath.constant(beta);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {
@@ -939,6 +983,9 @@ final class Elementwise {
       float beta, MemorySegment z, long z0, MemorySegment g, long g0, MemorySegment dst, long dst0, int count) {
     check(z, z0, dst, dst0, count);
     Operands.requireRange("g", g, g0, count);
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     FloatVector b = VectorMath.constant(beta);
     long end = count * 4L;
     for (long at = 0; at < end; at += 2 * V) {

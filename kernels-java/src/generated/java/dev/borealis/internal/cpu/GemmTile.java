@@ -9,9 +9,10 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * A tile of a matrix product: {@code C[m][v] = Σ_k L[m,k] · P[k][v]} for the m and v of the method's
- * name, where L is read as scalars and P and C as vectors. All offsets and strides are in bytes: L at
- * {@code l0 + m·lm + k·lk}, P at {@code p0 + k·pk + v·V}, C at {@code c0 + m·cm + v·V}. Each element of
- * C is one chain of fused multiply-adds in the order of k from zero, whatever the tile.
+ * name, where L is read as scalars and P and C as vectors. All offsets and strides are in bytes: L, which
+ * lies in rows, at {@code l0 + m·lm + k·4}, P, which is as wide as the tile, at {@code p0 + k·vectors·V +
+ * v·V}, C at {@code c0 + m·cm + v·V}. Each element of C is one chain of fused multiply-adds in the order
+ * of k from zero, whatever the tile.
  */
 final class GemmTile {
   private static final VectorSpecies<Float> S = Species.F32;
@@ -22,105 +23,109 @@ final class GemmTile {
   private GemmTile() {}
 
   /** Calls the method for a tile size. */
-  static void run(int rows, int vectors, MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  static void run(int rows, int vectors, MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
     switch (rows * 8 + vectors) {
-      case 9 -> t1x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 10 -> t1x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 11 -> t1x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 12 -> t1x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 17 -> t2x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 18 -> t2x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 19 -> t2x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 20 -> t2x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 25 -> t3x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 26 -> t3x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 27 -> t3x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 28 -> t3x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 33 -> t4x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 34 -> t4x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 35 -> t4x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 36 -> t4x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 41 -> t5x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 42 -> t5x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 43 -> t5x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 44 -> t5x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 49 -> t6x1(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 50 -> t6x2(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 51 -> t6x3(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
-      case 52 -> t6x4(l, l0, lm, lk, p, p0, pk, c, c0, cm, depth);
+      case 9 -> t1x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 10 -> t1x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 11 -> t1x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 12 -> t1x4(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 17 -> t2x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 18 -> t2x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 19 -> t2x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 20 -> t2x4(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 25 -> t3x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 26 -> t3x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 27 -> t3x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 28 -> t3x4(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 33 -> t4x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 34 -> t4x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 35 -> t4x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 36 -> t4x4(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 41 -> t5x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 42 -> t5x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 43 -> t5x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 44 -> t5x4(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 49 -> t6x1(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 50 -> t6x2(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 51 -> t6x3(l, l0, lm, p, p0, c, c0, cm, depth);
+      case 52 -> t6x4(l, l0, lm, p, p0, c, c0, cm, depth);
       default -> throw new AssertionError(rows + " x " + vectors);
     }
   }
 
-  private static void t1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t1x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     long row0 = l0;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
   }
 
-  private static void t1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t1x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     long row0 = l0;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
   }
 
-  private static void t1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t1x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
     long row0 = l0;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
     a02.intoMemorySegment(c, c0 + 2 * V, O);
   }
 
-  private static void t1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t1x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
     FloatVector a03 = FloatVector.zero(S);
     long row0 = l0;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -128,26 +133,29 @@ final class GemmTile {
     a03.intoMemorySegment(c, c0 + 3 * V, O);
   }
 
-  private static void t2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t2x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     long row0 = l0;
     long row1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
-      row1 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a10.intoMemorySegment(c, c0 + cm, O);
   }
 
-  private static void t2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t2x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -155,17 +163,14 @@ final class GemmTile {
     long row0 = l0;
     long row1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
-      row1 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -173,7 +178,10 @@ final class GemmTile {
     a11.intoMemorySegment(c, c0 + cm + V, O);
   }
 
-  private static void t2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t2x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -183,20 +191,17 @@ final class GemmTile {
     long row0 = l0;
     long row1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
-      row1 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -206,7 +211,10 @@ final class GemmTile {
     a12.intoMemorySegment(c, c0 + cm + 2 * V, O);
   }
 
-  private static void t2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t2x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -218,23 +226,20 @@ final class GemmTile {
     long row0 = l0;
     long row1 = l0 + lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
       a13 = x1.fma(v3, a13);
-      row1 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -246,7 +251,10 @@ final class GemmTile {
     a13.intoMemorySegment(c, c0 + cm + 3 * V, O);
   }
 
-  private static void t3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t3x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -254,24 +262,23 @@ final class GemmTile {
     long row1 = l0 + lm;
     long row2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
-      row2 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a10.intoMemorySegment(c, c0 + cm, O);
     a20.intoMemorySegment(c, c0 + 2 * cm, O);
   }
 
-  private static void t3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t3x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -282,21 +289,17 @@ final class GemmTile {
     long row1 = l0 + lm;
     long row2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
-      row2 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -306,7 +309,10 @@ final class GemmTile {
     a21.intoMemorySegment(c, c0 + 2 * cm + V, O);
   }
 
-  private static void t3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t3x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -320,25 +326,21 @@ final class GemmTile {
     long row1 = l0 + lm;
     long row2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
-      row2 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -351,7 +353,10 @@ final class GemmTile {
     a22.intoMemorySegment(c, c0 + 2 * cm + 2 * V, O);
   }
 
-  private static void t3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t3x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -368,29 +373,25 @@ final class GemmTile {
     long row1 = l0 + lm;
     long row2 = l0 + 2 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
       a13 = x1.fma(v3, a13);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
       a23 = x2.fma(v3, a23);
-      row2 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -406,7 +407,10 @@ final class GemmTile {
     a23.intoMemorySegment(c, c0 + 2 * cm + 3 * V, O);
   }
 
-  private static void t4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t4x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -416,20 +420,15 @@ final class GemmTile {
     long row2 = l0 + 2 * lm;
     long row3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
-      row3 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a10.intoMemorySegment(c, c0 + cm, O);
@@ -437,7 +436,10 @@ final class GemmTile {
     a30.intoMemorySegment(c, c0 + 3 * cm, O);
   }
 
-  private static void t4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t4x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -451,25 +453,20 @@ final class GemmTile {
     long row2 = l0 + 2 * lm;
     long row3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
-      row3 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -481,7 +478,10 @@ final class GemmTile {
     a31.intoMemorySegment(c, c0 + 3 * cm + V, O);
   }
 
-  private static void t4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t4x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -499,30 +499,25 @@ final class GemmTile {
     long row2 = l0 + 2 * lm;
     long row3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
-      row3 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -538,7 +533,10 @@ final class GemmTile {
     a32.intoMemorySegment(c, c0 + 3 * cm + 2 * V, O);
   }
 
-  private static void t4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t4x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -560,35 +558,30 @@ final class GemmTile {
     long row2 = l0 + 2 * lm;
     long row3 = l0 + 3 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
       a13 = x1.fma(v3, a13);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
       a23 = x2.fma(v3, a23);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
       a33 = x3.fma(v3, a33);
-      row3 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -608,7 +601,10 @@ final class GemmTile {
     a33.intoMemorySegment(c, c0 + 3 * cm + 3 * V, O);
   }
 
-  private static void t5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t5x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -620,23 +616,17 @@ final class GemmTile {
     long row3 = l0 + 3 * lm;
     long row4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
-      row4 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a10.intoMemorySegment(c, c0 + cm, O);
@@ -645,7 +635,10 @@ final class GemmTile {
     a40.intoMemorySegment(c, c0 + 4 * cm, O);
   }
 
-  private static void t5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t5x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -662,29 +655,23 @@ final class GemmTile {
     long row3 = l0 + 3 * lm;
     long row4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
-      row4 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -698,7 +685,10 @@ final class GemmTile {
     a41.intoMemorySegment(c, c0 + 4 * cm + V, O);
   }
 
-  private static void t5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t5x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -720,35 +710,29 @@ final class GemmTile {
     long row3 = l0 + 3 * lm;
     long row4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
       a42 = x4.fma(v2, a42);
-      row4 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -767,7 +751,10 @@ final class GemmTile {
     a42.intoMemorySegment(c, c0 + 4 * cm + 2 * V, O);
   }
 
-  private static void t5x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t5x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -794,41 +781,35 @@ final class GemmTile {
     long row3 = l0 + 3 * lm;
     long row4 = l0 + 4 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
       a13 = x1.fma(v3, a13);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
       a23 = x2.fma(v3, a23);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
       a33 = x3.fma(v3, a33);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
       a42 = x4.fma(v2, a42);
       a43 = x4.fma(v3, a43);
-      row4 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -852,7 +833,10 @@ final class GemmTile {
     a43.intoMemorySegment(c, c0 + 4 * cm + 3 * V, O);
   }
 
-  private static void t6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t6x1(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
     FloatVector a20 = FloatVector.zero(S);
@@ -866,26 +850,19 @@ final class GemmTile {
     long row4 = l0 + 4 * lm;
     long row5 = l0 + 5 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (1L * V), O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
-      row4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5));
+      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5 + k * 4L));
       a50 = x5.fma(v0, a50);
-      row5 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a10.intoMemorySegment(c, c0 + cm, O);
@@ -895,7 +872,10 @@ final class GemmTile {
     a50.intoMemorySegment(c, c0 + 5 * cm, O);
   }
 
-  private static void t6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t6x2(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a10 = FloatVector.zero(S);
@@ -915,33 +895,26 @@ final class GemmTile {
     long row4 = l0 + 4 * lm;
     long row5 = l0 + 5 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (2L * V) + V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
-      row4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5));
+      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5 + k * 4L));
       a50 = x5.fma(v0, a50);
       a51 = x5.fma(v1, a51);
-      row5 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -957,7 +930,10 @@ final class GemmTile {
     a51.intoMemorySegment(c, c0 + 5 * cm + V, O);
   }
 
-  private static void t6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t6x3(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -983,40 +959,33 @@ final class GemmTile {
     long row4 = l0 + 4 * lm;
     long row5 = l0 + 5 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (3L * V) + 2 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
       a42 = x4.fma(v2, a42);
-      row4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5));
+      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5 + k * 4L));
       a50 = x5.fma(v0, a50);
       a51 = x5.fma(v1, a51);
       a52 = x5.fma(v2, a52);
-      row5 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);
@@ -1038,7 +1007,10 @@ final class GemmTile {
     a52.intoMemorySegment(c, c0 + 5 * cm + 2 * V, O);
   }
 
-  private static void t6x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int depth) {
+  private static void t6x4(MemorySegment l, long l0, long lm, MemorySegment p, long p0, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
     FloatVector a02 = FloatVector.zero(S);
@@ -1070,47 +1042,40 @@ final class GemmTile {
     long row4 = l0 + 4 * lm;
     long row5 = l0 + 5 * lm;
     for (int k = 0; k < depth; k++) {
-      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0, O);
-      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + V, O);
-      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + 2 * V, O);
-      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + 3 * V, O);
-      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0));
+      FloatVector v0 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V), O);
+      FloatVector v1 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + V, O);
+      FloatVector v2 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 2 * V, O);
+      FloatVector v3 = FloatVector.fromMemorySegment(S, p, p0 + k * (4L * V) + 3 * V, O);
+      FloatVector x0 = FloatVector.broadcast(S, l.get(F, row0 + k * 4L));
       a00 = x0.fma(v0, a00);
       a01 = x0.fma(v1, a01);
       a02 = x0.fma(v2, a02);
       a03 = x0.fma(v3, a03);
-      row0 += lk;
-      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1));
+      FloatVector x1 = FloatVector.broadcast(S, l.get(F, row1 + k * 4L));
       a10 = x1.fma(v0, a10);
       a11 = x1.fma(v1, a11);
       a12 = x1.fma(v2, a12);
       a13 = x1.fma(v3, a13);
-      row1 += lk;
-      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2));
+      FloatVector x2 = FloatVector.broadcast(S, l.get(F, row2 + k * 4L));
       a20 = x2.fma(v0, a20);
       a21 = x2.fma(v1, a21);
       a22 = x2.fma(v2, a22);
       a23 = x2.fma(v3, a23);
-      row2 += lk;
-      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3));
+      FloatVector x3 = FloatVector.broadcast(S, l.get(F, row3 + k * 4L));
       a30 = x3.fma(v0, a30);
       a31 = x3.fma(v1, a31);
       a32 = x3.fma(v2, a32);
       a33 = x3.fma(v3, a33);
-      row3 += lk;
-      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4));
+      FloatVector x4 = FloatVector.broadcast(S, l.get(F, row4 + k * 4L));
       a40 = x4.fma(v0, a40);
       a41 = x4.fma(v1, a41);
       a42 = x4.fma(v2, a42);
       a43 = x4.fma(v3, a43);
-      row4 += lk;
-      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5));
+      FloatVector x5 = FloatVector.broadcast(S, l.get(F, row5 + k * 4L));
       a50 = x5.fma(v0, a50);
       a51 = x5.fma(v1, a51);
       a52 = x5.fma(v2, a52);
       a53 = x5.fma(v3, a53);
-      row5 += lk;
-      p0 += pk;
     }
     a00.intoMemorySegment(c, c0, O);
     a01.intoMemorySegment(c, c0 + V, O);

@@ -21,15 +21,16 @@ final class LaneSums {
   private LaneSums() {}
 
   /**
-   * Sums the lanes of {@link Species#LANES} vectors; the sums become the lanes of the first.
+   * Sums the lanes of {@link Species#LANES} vectors; the sums become the lanes of one.
    *
-   * @param t vectors, one after the other from {@code t0}
+   * @param t vectors, {@code ts} bytes apart from {@code t0} on
+   * @param d the sums, at {@code d0}; may be one of the vectors
    */
-  static void run(MemorySegment t, long t0) {
+  static void run(MemorySegment t, long t0, long ts, MemorySegment d, long d0) {
     switch (Species.LANES) {
-      case 4 -> sum4(t, t0);
-      case 8 -> sum8(t, t0);
-      case 16 -> sum16(t, t0);
+      case 4 -> sum4(t, t0, ts, d, d0);
+      case 8 -> sum8(t, t0, ts, d, d0);
+      case 16 -> sum16(t, t0, ts, d, d0);
       default -> throw new AssertionError(Species.LANES);
     }
   }
@@ -58,26 +59,30 @@ final class LaneSums {
     return VectorShuffle.fromOp(S, i -> (i ^ half) % Species.LANES);
   }
 
-  private static void sum4(MemorySegment t, long t0) {
+  private static void sum4(MemorySegment t, long t0, long ts, MemorySegment d, long d0) {
+    t = Native.exact(t);
+    d = Native.exact(d);
     FloatVector v0 = FloatVector.fromMemorySegment(S, t, t0, O);
-    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + V, O);
-    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * V, O);
-    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * V, O);
+    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + ts, O);
+    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * ts, O);
+    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * ts, O);
     v0 = v0.blend(v2, UPPER2).add(v2.blend(v0, UPPER2).rearrange(SWAP2));
     v1 = v1.blend(v3, UPPER2).add(v3.blend(v1, UPPER2).rearrange(SWAP2));
     v0 = v0.blend(v1, UPPER1).add(v1.blend(v0, UPPER1).rearrange(SWAP1));
-    v0.intoMemorySegment(t, t0, O);
+    v0.intoMemorySegment(d, d0, O);
   }
 
-  private static void sum8(MemorySegment t, long t0) {
+  private static void sum8(MemorySegment t, long t0, long ts, MemorySegment d, long d0) {
+    t = Native.exact(t);
+    d = Native.exact(d);
     FloatVector v0 = FloatVector.fromMemorySegment(S, t, t0, O);
-    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + V, O);
-    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * V, O);
-    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * V, O);
-    FloatVector v4 = FloatVector.fromMemorySegment(S, t, t0 + 4 * V, O);
-    FloatVector v5 = FloatVector.fromMemorySegment(S, t, t0 + 5 * V, O);
-    FloatVector v6 = FloatVector.fromMemorySegment(S, t, t0 + 6 * V, O);
-    FloatVector v7 = FloatVector.fromMemorySegment(S, t, t0 + 7 * V, O);
+    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + ts, O);
+    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * ts, O);
+    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * ts, O);
+    FloatVector v4 = FloatVector.fromMemorySegment(S, t, t0 + 4 * ts, O);
+    FloatVector v5 = FloatVector.fromMemorySegment(S, t, t0 + 5 * ts, O);
+    FloatVector v6 = FloatVector.fromMemorySegment(S, t, t0 + 6 * ts, O);
+    FloatVector v7 = FloatVector.fromMemorySegment(S, t, t0 + 7 * ts, O);
     v0 = v0.blend(v4, UPPER4).add(v4.blend(v0, UPPER4).rearrange(SWAP4));
     v1 = v1.blend(v5, UPPER4).add(v5.blend(v1, UPPER4).rearrange(SWAP4));
     v2 = v2.blend(v6, UPPER4).add(v6.blend(v2, UPPER4).rearrange(SWAP4));
@@ -85,26 +90,28 @@ final class LaneSums {
     v0 = v0.blend(v2, UPPER2).add(v2.blend(v0, UPPER2).rearrange(SWAP2));
     v1 = v1.blend(v3, UPPER2).add(v3.blend(v1, UPPER2).rearrange(SWAP2));
     v0 = v0.blend(v1, UPPER1).add(v1.blend(v0, UPPER1).rearrange(SWAP1));
-    v0.intoMemorySegment(t, t0, O);
+    v0.intoMemorySegment(d, d0, O);
   }
 
-  private static void sum16(MemorySegment t, long t0) {
+  private static void sum16(MemorySegment t, long t0, long ts, MemorySegment d, long d0) {
+    t = Native.exact(t);
+    d = Native.exact(d);
     FloatVector v0 = FloatVector.fromMemorySegment(S, t, t0, O);
-    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + V, O);
-    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * V, O);
-    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * V, O);
-    FloatVector v4 = FloatVector.fromMemorySegment(S, t, t0 + 4 * V, O);
-    FloatVector v5 = FloatVector.fromMemorySegment(S, t, t0 + 5 * V, O);
-    FloatVector v6 = FloatVector.fromMemorySegment(S, t, t0 + 6 * V, O);
-    FloatVector v7 = FloatVector.fromMemorySegment(S, t, t0 + 7 * V, O);
-    FloatVector v8 = FloatVector.fromMemorySegment(S, t, t0 + 8 * V, O);
-    FloatVector v9 = FloatVector.fromMemorySegment(S, t, t0 + 9 * V, O);
-    FloatVector v10 = FloatVector.fromMemorySegment(S, t, t0 + 10 * V, O);
-    FloatVector v11 = FloatVector.fromMemorySegment(S, t, t0 + 11 * V, O);
-    FloatVector v12 = FloatVector.fromMemorySegment(S, t, t0 + 12 * V, O);
-    FloatVector v13 = FloatVector.fromMemorySegment(S, t, t0 + 13 * V, O);
-    FloatVector v14 = FloatVector.fromMemorySegment(S, t, t0 + 14 * V, O);
-    FloatVector v15 = FloatVector.fromMemorySegment(S, t, t0 + 15 * V, O);
+    FloatVector v1 = FloatVector.fromMemorySegment(S, t, t0 + ts, O);
+    FloatVector v2 = FloatVector.fromMemorySegment(S, t, t0 + 2 * ts, O);
+    FloatVector v3 = FloatVector.fromMemorySegment(S, t, t0 + 3 * ts, O);
+    FloatVector v4 = FloatVector.fromMemorySegment(S, t, t0 + 4 * ts, O);
+    FloatVector v5 = FloatVector.fromMemorySegment(S, t, t0 + 5 * ts, O);
+    FloatVector v6 = FloatVector.fromMemorySegment(S, t, t0 + 6 * ts, O);
+    FloatVector v7 = FloatVector.fromMemorySegment(S, t, t0 + 7 * ts, O);
+    FloatVector v8 = FloatVector.fromMemorySegment(S, t, t0 + 8 * ts, O);
+    FloatVector v9 = FloatVector.fromMemorySegment(S, t, t0 + 9 * ts, O);
+    FloatVector v10 = FloatVector.fromMemorySegment(S, t, t0 + 10 * ts, O);
+    FloatVector v11 = FloatVector.fromMemorySegment(S, t, t0 + 11 * ts, O);
+    FloatVector v12 = FloatVector.fromMemorySegment(S, t, t0 + 12 * ts, O);
+    FloatVector v13 = FloatVector.fromMemorySegment(S, t, t0 + 13 * ts, O);
+    FloatVector v14 = FloatVector.fromMemorySegment(S, t, t0 + 14 * ts, O);
+    FloatVector v15 = FloatVector.fromMemorySegment(S, t, t0 + 15 * ts, O);
     v0 = v0.blend(v8, UPPER8).add(v8.blend(v0, UPPER8).rearrange(SWAP8));
     v1 = v1.blend(v9, UPPER8).add(v9.blend(v1, UPPER8).rearrange(SWAP8));
     v2 = v2.blend(v10, UPPER8).add(v10.blend(v2, UPPER8).rearrange(SWAP8));
@@ -120,6 +127,6 @@ final class LaneSums {
     v0 = v0.blend(v2, UPPER2).add(v2.blend(v0, UPPER2).rearrange(SWAP2));
     v1 = v1.blend(v3, UPPER2).add(v3.blend(v1, UPPER2).rearrange(SWAP2));
     v0 = v0.blend(v1, UPPER1).add(v1.blend(v0, UPPER1).rearrange(SWAP1));
-    v0.intoMemorySegment(t, t0, O);
+    v0.intoMemorySegment(d, d0, O);
   }
 }

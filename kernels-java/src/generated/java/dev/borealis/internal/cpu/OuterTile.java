@@ -62,6 +62,9 @@ final class OuterTile {
   }
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.zero(S);
     long lr0 = l0;
@@ -76,6 +79,9 @@ final class OuterTile {
   }
 
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
@@ -94,6 +100,9 @@ final class OuterTile {
   }
 
   private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
@@ -116,6 +125,9 @@ final class OuterTile {
   }
 
   private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.zero(S);
     FloatVector a01 = FloatVector.zero(S);
@@ -142,6 +154,9 @@ final class OuterTile {
   }
 
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.zero(S);
@@ -163,6 +178,9 @@ final class OuterTile {
   }
 
   private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.zero(S);
@@ -191,6 +209,9 @@ final class OuterTile {
   }
 
   private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.zero(S);
@@ -226,6 +247,9 @@ final class OuterTile {
   }
 
   private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.zero(S);
@@ -268,6 +292,9 @@ final class OuterTile {
   }
 
   private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -296,6 +323,9 @@ final class OuterTile {
   }
 
   private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -334,6 +364,9 @@ final class OuterTile {
   }
 
   private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -382,6 +415,9 @@ final class OuterTile {
   }
 
   private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -440,6 +476,9 @@ final class OuterTile {
   }
 
   private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -475,6 +514,9 @@ final class OuterTile {
   }
 
   private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -523,6 +565,9 @@ final class OuterTile {
   }
 
   private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -584,6 +629,9 @@ final class OuterTile {
   }
 
   private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -658,6 +706,9 @@ final class OuterTile {
   }
 
   private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
     long lr0 = l0;
@@ -672,6 +723,9 @@ final class OuterTile {
   }
 
   private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
     FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
@@ -690,6 +744,9 @@ final class OuterTile {
   }
 
   private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
     FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
@@ -712,6 +769,9 @@ final class OuterTile {
   }
 
   private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
     FloatVector a01 = FloatVector.fromMemorySegment(S, c, cr0 + V, O);
@@ -738,6 +798,9 @@ final class OuterTile {
   }
 
   private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
@@ -759,6 +822,9 @@ final class OuterTile {
   }
 
   private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
@@ -787,6 +853,9 @@ final class OuterTile {
   }
 
   private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
@@ -822,6 +891,9 @@ final class OuterTile {
   }
 
   private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     FloatVector a00 = FloatVector.fromMemorySegment(S, c, cr0, O);
@@ -864,6 +936,9 @@ final class OuterTile {
   }
 
   private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -892,6 +967,9 @@ final class OuterTile {
   }
 
   private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -930,6 +1008,9 @@ final class OuterTile {
   }
 
   private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -978,6 +1059,9 @@ final class OuterTile {
   }
 
   private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -1036,6 +1120,9 @@ final class OuterTile {
   }
 
   private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -1071,6 +1158,9 @@ final class OuterTile {
   }
 
   private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -1119,6 +1209,9 @@ final class OuterTile {
   }
 
   private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;
@@ -1180,6 +1273,9 @@ final class OuterTile {
   }
 
   private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, long pv, MemorySegment c, long c0, long cm, int depth) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     long cr0 = c0;
     long cr1 = c0 + cm;
     long cr2 = c0 + 2 * cm;

@@ -51,6 +51,10 @@ final class RankTile {
   }
 
   private static void set4x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
@@ -120,6 +124,10 @@ final class RankTile {
   }
 
   private static void set2x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
@@ -185,6 +193,10 @@ final class RankTile {
   }
 
   private static void set1x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.zero(S);
@@ -218,6 +230,10 @@ final class RankTile {
   }
 
   private static void set1x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
@@ -264,6 +280,10 @@ final class RankTile {
   }
 
   private static void set1x3(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
@@ -323,6 +343,10 @@ final class RankTile {
   }
 
   private static void set1x4(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
@@ -395,6 +419,10 @@ final class RankTile {
   }
 
   private static void add4x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
@@ -464,6 +492,10 @@ final class RankTile {
   }
 
   private static void add2x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
@@ -529,6 +561,10 @@ final class RankTile {
   }
 
   private static void add1x1(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     for (int step = 0; step < steps; step++) {
       FloatVector a00 = FloatVector.fromMemorySegment(S, c, c0, O);
@@ -562,6 +598,10 @@ final class RankTile {
   }
 
   private static void add1x2(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     for (int step = 0; step < steps; step++) {
@@ -608,6 +648,10 @@ final class RankTile {
   }
 
   private static void add1x3(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);
@@ -667,6 +711,10 @@ final class RankTile {
   }
 
   private static void add1x4(MemorySegment x, long x0, long xs, MemorySegment w, long w0, MemorySegment i, long i0, MemorySegment c, long c0, long cs, int tokens, int steps) {
+    x = Native.exact(x);
+    w = Native.exact(w);
+    i = Native.exact(i);
+    c = Native.exact(c);
     IntVector s0 = IntVector.fromMemorySegment(I, i, i0, O);
     IntVector s1 = IntVector.fromMemorySegment(I, i, i0 + V, O);
     IntVector s2 = IntVector.fromMemorySegment(I, i, i0 + 2 * V, O);

@@ -95,6 +95,9 @@ final class RowStreamTile {
   }
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
@@ -107,6 +110,9 @@ final class RowStreamTile {
   }
 
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector zero = FloatVector.zero(S);
@@ -122,6 +128,9 @@ final class RowStreamTile {
   }
 
   private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -140,6 +149,9 @@ final class RowStreamTile {
   }
 
   private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -161,6 +173,9 @@ final class RowStreamTile {
   }
 
   private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -185,6 +200,9 @@ final class RowStreamTile {
   }
 
   private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -212,6 +230,9 @@ final class RowStreamTile {
   }
 
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector zero = FloatVector.zero(S);
@@ -227,6 +248,9 @@ final class RowStreamTile {
   }
 
   private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -247,6 +271,9 @@ final class RowStreamTile {
   }
 
   private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -272,6 +299,9 @@ final class RowStreamTile {
   }
 
   private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -302,6 +332,9 @@ final class RowStreamTile {
   }
 
   private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -337,6 +370,9 @@ final class RowStreamTile {
   }
 
   private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -377,6 +413,9 @@ final class RowStreamTile {
   }
 
   private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -395,6 +434,9 @@ final class RowStreamTile {
   }
 
   private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -420,6 +462,9 @@ final class RowStreamTile {
   }
 
   private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -452,6 +497,9 @@ final class RowStreamTile {
   }
 
   private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -491,6 +539,9 @@ final class RowStreamTile {
   }
 
   private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -537,6 +588,9 @@ final class RowStreamTile {
   }
 
   private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -590,6 +644,9 @@ final class RowStreamTile {
   }
 
   private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -611,6 +668,9 @@ final class RowStreamTile {
   }
 
   private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -641,6 +701,9 @@ final class RowStreamTile {
   }
 
   private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -680,6 +743,9 @@ final class RowStreamTile {
   }
 
   private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -728,6 +794,9 @@ final class RowStreamTile {
   }
 
   private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -752,6 +821,9 @@ final class RowStreamTile {
   }
 
   private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -787,6 +859,9 @@ final class RowStreamTile {
   }
 
   private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -833,6 +908,9 @@ final class RowStreamTile {
   }
 
   private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -890,6 +968,9 @@ final class RowStreamTile {
   }
 
   private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -917,6 +998,9 @@ final class RowStreamTile {
   }
 
   private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -957,6 +1041,9 @@ final class RowStreamTile {
   }
 
   private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1010,6 +1097,9 @@ final class RowStreamTile {
   }
 
   private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1040,6 +1130,9 @@ final class RowStreamTile {
   }
 
   private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1085,6 +1178,9 @@ final class RowStreamTile {
   }
 
   private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1145,6 +1241,9 @@ final class RowStreamTile {
   }
 
   private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1178,6 +1277,9 @@ final class RowStreamTile {
   }
 
   private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1228,6 +1330,9 @@ final class RowStreamTile {
   }
 
   private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
@@ -1240,6 +1345,9 @@ final class RowStreamTile {
   }
 
   private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     for (int v = 0; v < vectors; v++) {
@@ -1256,6 +1364,9 @@ final class RowStreamTile {
   }
 
   private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1276,6 +1387,9 @@ final class RowStreamTile {
   }
 
   private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1300,6 +1414,9 @@ final class RowStreamTile {
   }
 
   private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1328,6 +1445,9 @@ final class RowStreamTile {
   }
 
   private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1360,6 +1480,9 @@ final class RowStreamTile {
   }
 
   private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     for (int v = 0; v < vectors; v++) {
@@ -1375,6 +1498,9 @@ final class RowStreamTile {
   }
 
   private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1396,6 +1522,9 @@ final class RowStreamTile {
   }
 
   private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1423,6 +1552,9 @@ final class RowStreamTile {
   }
 
   private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1456,6 +1588,9 @@ final class RowStreamTile {
   }
 
   private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1495,6 +1630,9 @@ final class RowStreamTile {
   }
 
   private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1540,6 +1678,9 @@ final class RowStreamTile {
   }
 
   private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1558,6 +1699,9 @@ final class RowStreamTile {
   }
 
   private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1584,6 +1728,9 @@ final class RowStreamTile {
   }
 
   private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1618,6 +1765,9 @@ final class RowStreamTile {
   }
 
   private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1660,6 +1810,9 @@ final class RowStreamTile {
   }
 
   private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1710,6 +1863,9 @@ final class RowStreamTile {
   }
 
   private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1768,6 +1924,9 @@ final class RowStreamTile {
   }
 
   private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1789,6 +1948,9 @@ final class RowStreamTile {
   }
 
   private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1820,6 +1982,9 @@ final class RowStreamTile {
   }
 
   private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1861,6 +2026,9 @@ final class RowStreamTile {
   }
 
   private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1912,6 +2080,9 @@ final class RowStreamTile {
   }
 
   private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1936,6 +2107,9 @@ final class RowStreamTile {
   }
 
   private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1972,6 +2146,9 @@ final class RowStreamTile {
   }
 
   private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2020,6 +2197,9 @@ final class RowStreamTile {
   }
 
   private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2080,6 +2260,9 @@ final class RowStreamTile {
   }
 
   private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2107,6 +2290,9 @@ final class RowStreamTile {
   }
 
   private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2148,6 +2334,9 @@ final class RowStreamTile {
   }
 
   private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2203,6 +2392,9 @@ final class RowStreamTile {
   }
 
   private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2233,6 +2425,9 @@ final class RowStreamTile {
   }
 
   private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2279,6 +2474,9 @@ final class RowStreamTile {
   }
 
   private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2341,6 +2539,9 @@ final class RowStreamTile {
   }
 
   private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2374,6 +2575,9 @@ final class RowStreamTile {
   }
 
   private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pk, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));

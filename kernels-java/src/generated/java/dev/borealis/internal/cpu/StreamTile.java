@@ -98,6 +98,9 @@ final class StreamTile {
   }
 
   private static void set1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector zero = FloatVector.zero(S);
     for (int v = 0; v < vectors; v++) {
@@ -110,6 +113,9 @@ final class StreamTile {
   }
 
   private static void set2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector zero = FloatVector.zero(S);
@@ -125,6 +131,9 @@ final class StreamTile {
   }
 
   private static void set3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -143,6 +152,9 @@ final class StreamTile {
   }
 
   private static void set4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -164,6 +176,9 @@ final class StreamTile {
   }
 
   private static void set5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -188,6 +203,9 @@ final class StreamTile {
   }
 
   private static void set6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -215,6 +233,9 @@ final class StreamTile {
   }
 
   private static void set1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector zero = FloatVector.zero(S);
@@ -230,6 +251,9 @@ final class StreamTile {
   }
 
   private static void set2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -250,6 +274,9 @@ final class StreamTile {
   }
 
   private static void set3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -275,6 +302,9 @@ final class StreamTile {
   }
 
   private static void set4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -305,6 +335,9 @@ final class StreamTile {
   }
 
   private static void set5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -340,6 +373,9 @@ final class StreamTile {
   }
 
   private static void set6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -380,6 +416,9 @@ final class StreamTile {
   }
 
   private static void set1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -398,6 +437,9 @@ final class StreamTile {
   }
 
   private static void set2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -423,6 +465,9 @@ final class StreamTile {
   }
 
   private static void set3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -455,6 +500,9 @@ final class StreamTile {
   }
 
   private static void set4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -494,6 +542,9 @@ final class StreamTile {
   }
 
   private static void set5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -540,6 +591,9 @@ final class StreamTile {
   }
 
   private static void set6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -593,6 +647,9 @@ final class StreamTile {
   }
 
   private static void set1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -614,6 +671,9 @@ final class StreamTile {
   }
 
   private static void set2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -644,6 +704,9 @@ final class StreamTile {
   }
 
   private static void set3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -683,6 +746,9 @@ final class StreamTile {
   }
 
   private static void set4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -731,6 +797,9 @@ final class StreamTile {
   }
 
   private static void set1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -755,6 +824,9 @@ final class StreamTile {
   }
 
   private static void set2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -790,6 +862,9 @@ final class StreamTile {
   }
 
   private static void set3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -836,6 +911,9 @@ final class StreamTile {
   }
 
   private static void set4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -893,6 +971,9 @@ final class StreamTile {
   }
 
   private static void set1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -920,6 +1001,9 @@ final class StreamTile {
   }
 
   private static void set2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -960,6 +1044,9 @@ final class StreamTile {
   }
 
   private static void set3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1013,6 +1100,9 @@ final class StreamTile {
   }
 
   private static void set1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1043,6 +1133,9 @@ final class StreamTile {
   }
 
   private static void set2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1088,6 +1181,9 @@ final class StreamTile {
   }
 
   private static void set3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1148,6 +1244,9 @@ final class StreamTile {
   }
 
   private static void set1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1181,6 +1280,9 @@ final class StreamTile {
   }
 
   private static void set2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1231,6 +1333,9 @@ final class StreamTile {
   }
 
   private static void add1x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     for (int v = 0; v < vectors; v++) {
       FloatVector c1 = FloatVector.fromMemorySegment(S, c, c0, O);
@@ -1243,6 +1348,9 @@ final class StreamTile {
   }
 
   private static void add2x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     for (int v = 0; v < vectors; v++) {
@@ -1259,6 +1367,9 @@ final class StreamTile {
   }
 
   private static void add3x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1279,6 +1390,9 @@ final class StreamTile {
   }
 
   private static void add4x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1303,6 +1417,9 @@ final class StreamTile {
   }
 
   private static void add5x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1331,6 +1448,9 @@ final class StreamTile {
   }
 
   private static void add6x1(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
     FloatVector l20 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lm));
@@ -1363,6 +1483,9 @@ final class StreamTile {
   }
 
   private static void add1x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     for (int v = 0; v < vectors; v++) {
@@ -1378,6 +1501,9 @@ final class StreamTile {
   }
 
   private static void add2x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1399,6 +1525,9 @@ final class StreamTile {
   }
 
   private static void add3x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1426,6 +1555,9 @@ final class StreamTile {
   }
 
   private static void add4x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1459,6 +1591,9 @@ final class StreamTile {
   }
 
   private static void add5x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1498,6 +1633,9 @@ final class StreamTile {
   }
 
   private static void add6x2(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l10 = FloatVector.broadcast(S, Scalars.load(l, l0 + lm));
@@ -1543,6 +1681,9 @@ final class StreamTile {
   }
 
   private static void add1x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1561,6 +1702,9 @@ final class StreamTile {
   }
 
   private static void add2x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1587,6 +1731,9 @@ final class StreamTile {
   }
 
   private static void add3x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1621,6 +1768,9 @@ final class StreamTile {
   }
 
   private static void add4x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1663,6 +1813,9 @@ final class StreamTile {
   }
 
   private static void add5x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1713,6 +1866,9 @@ final class StreamTile {
   }
 
   private static void add6x3(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1771,6 +1927,9 @@ final class StreamTile {
   }
 
   private static void add1x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1792,6 +1951,9 @@ final class StreamTile {
   }
 
   private static void add2x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1823,6 +1985,9 @@ final class StreamTile {
   }
 
   private static void add3x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1864,6 +2029,9 @@ final class StreamTile {
   }
 
   private static void add4x4(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1915,6 +2083,9 @@ final class StreamTile {
   }
 
   private static void add1x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1939,6 +2110,9 @@ final class StreamTile {
   }
 
   private static void add2x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -1975,6 +2149,9 @@ final class StreamTile {
   }
 
   private static void add3x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2023,6 +2200,9 @@ final class StreamTile {
   }
 
   private static void add4x5(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2083,6 +2263,9 @@ final class StreamTile {
   }
 
   private static void add1x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2110,6 +2293,9 @@ final class StreamTile {
   }
 
   private static void add2x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2151,6 +2337,9 @@ final class StreamTile {
   }
 
   private static void add3x6(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2206,6 +2395,9 @@ final class StreamTile {
   }
 
   private static void add1x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2236,6 +2428,9 @@ final class StreamTile {
   }
 
   private static void add2x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2282,6 +2477,9 @@ final class StreamTile {
   }
 
   private static void add3x7(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2344,6 +2542,9 @@ final class StreamTile {
   }
 
   private static void add1x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));
@@ -2377,6 +2578,9 @@ final class StreamTile {
   }
 
   private static void add2x8(MemorySegment l, long l0, long lm, long lk, MemorySegment p, long p0, long pv, MemorySegment c, long c0, long cm, int vectors) {
+    l = Native.exact(l);
+    p = Native.exact(p);
+    c = Native.exact(c);
     FloatVector l00 = FloatVector.broadcast(S, Scalars.load(l, l0));
     FloatVector l01 = FloatVector.broadcast(S, Scalars.load(l, l0 + lk));
     FloatVector l02 = FloatVector.broadcast(S, Scalars.load(l, l0 + 2 * lk));

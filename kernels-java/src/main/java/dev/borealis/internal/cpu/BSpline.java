@@ -181,6 +181,8 @@ final class BSpline {
       long sumsOffset,
       long sumsStride,
       int count) {
+    z = Native.exact(z);
+    sums = Native.exact(sums);
     float inverse = (float) (1 / h);
     double shift = lo * inverse + 0.5;
     float integer = (float) Math.rint(shift);
@@ -302,6 +304,9 @@ final class BSpline {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     float inverse = (float) (1 / h);
     double shift = lo * inverse + 0.5;
     float integer = (float) Math.rint(shift);

@@ -18,6 +18,8 @@ final class Block {
   /** Bytes between two rows. */
   static final long ROW = TOKENS * 4L;
 
+  // Tokens of the longest vector.
+  private static final int VECTOR = 16;
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
@@ -26,6 +28,15 @@ final class Block {
   /** {@return the number of blocks that hold {@code tokens} tokens} */
   static int count(long tokens) {
     return Math.toIntExact((tokens + TOKENS - 1) / TOKENS);
+  }
+
+  /**
+   * {@return where a block starts if tokens are cut into blocks of nearly the same size, all but
+   * the last one whole vectors}
+   */
+  static long first(long tokens, long block, long blocks) {
+    long vectors = (tokens + VECTOR - 1) / VECTOR;
+    return Math.min(tokens, vectors * block / blocks * VECTOR);
   }
 
   /** {@return {@code tokens} rounded up to whole vectors} */
@@ -46,6 +57,7 @@ final class Block {
 
   /** {@code row = 0}. */
   static void clear(MemorySegment b, long row, int width) {
+    b = Native.exact(b);
     for (int i = 0; i < width; i += Species.LANES) {
       FloatVector.zero(Species.F32).intoMemorySegment(b, row + i * 4L, ORDER);
     }
@@ -59,6 +71,8 @@ final class Block {
   /** {@code out = factor · in}; out may be in. */
   static void scaled(
       MemorySegment in, long in0, MemorySegment out, long out0, int width, float factor) {
+    in = Native.exact(in);
+    out = Native.exact(out);
     for (int i = 0; i < width; i += Species.LANES) {
       FloatVector.fromMemorySegment(Species.F32, in, in0 + i * 4L, ORDER)
           .mul(factor)
@@ -68,6 +82,8 @@ final class Block {
 
   /** {@code out += in}. */
   static void add(MemorySegment in, long in0, MemorySegment out, long out0, int width) {
+    in = Native.exact(in);
+    out = Native.exact(out);
     for (int i = 0; i < width; i += Species.LANES) {
       FloatVector.fromMemorySegment(Species.F32, out, out0 + i * 4L, ORDER)
           .add(FloatVector.fromMemorySegment(Species.F32, in, in0 + i * 4L, ORDER))
@@ -77,6 +93,7 @@ final class Block {
 
   /** {@code row += summand}. */
   static void shift(MemorySegment b, long row, int width, float summand) {
+    b = Native.exact(b);
     for (int i = 0; i < width; i += Species.LANES) {
       FloatVector.fromMemorySegment(Species.F32, b, row + i * 4L, ORDER)
           .add(summand)
@@ -87,6 +104,9 @@ final class Block {
   /** {@code c = a ⊙ b}; c may be a or b. */
   static void multiply(
       MemorySegment a, long a0, MemorySegment b, long b0, MemorySegment c, long c0, int width) {
+    a = Native.exact(a);
+    b = Native.exact(b);
+    c = Native.exact(c);
     for (int i = 0; i < width; i += Species.LANES) {
       FloatVector.fromMemorySegment(Species.F32, a, a0 + i * 4L, ORDER)
           .mul(FloatVector.fromMemorySegment(Species.F32, b, b0 + i * 4L, ORDER))
@@ -97,6 +117,8 @@ final class Block {
   /** Adds {@code Σ a_i b_i} over a row's tokens, in their order, to one float. */
   static void addDot(
       MemorySegment a, long a0, MemorySegment b, long b0, int tokens, MemorySegment sums, long at) {
+    a = Native.exact(a);
+    b = Native.exact(b);
     float sum = 0;
     for (int i = 0; i < tokens; i++) {
       sum = Math.fma(a.get(F, a0 + i * 4L), b.get(F, b0 + i * 4L), sum);
@@ -106,6 +128,7 @@ final class Block {
 
   /** Adds the sum of a row's tokens, in their order, to one float. */
   static void addSum(MemorySegment b, long row, int tokens, MemorySegment sums, long at) {
+    b = Native.exact(b);
     float sum = 0;
     for (int i = 0; i < tokens; i++) {
       sum += b.get(F, row + i * 4L);
@@ -120,6 +143,8 @@ final class Block {
    */
   static void mask(
       MemorySegment b, long b0, int rows, int tokens, MemorySegment mask, long maskStride) {
+    b = Native.exact(b);
+    mask = Native.exact(mask);
     for (int j = 0; j < rows; j++) {
       for (int i = 0; i < tokens; i++) {
         long at = b0 + j * ROW + i * 4L;

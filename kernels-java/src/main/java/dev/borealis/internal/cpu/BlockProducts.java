@@ -125,6 +125,8 @@ final class BlockProducts {
 
   /** Lays a block's rows out as {@link Packed} does. */
   private static void pack(MemorySegment in, long in0, int rows, int width, MemorySegment out) {
+    in = Native.exact(in);
+    out = Native.exact(out);
     long at = 0;
     for (int i = 0; i < width; i += Species.LANES) {
       for (int j = 0; j < rows; j++) {

@@ -138,6 +138,8 @@ final class Columns {
       long toStride,
       int rows,
       int columns) {
+    from = Native.exact(from);
+    to = Native.exact(to);
     for (int i = 0; i < rows; i++) {
       for (int k = 0; k < columns; k++) {
         to.set(F, to0 + i * toStride + k * 4L, from.get(F, from0 + i * fromStride + k * 4L));
@@ -225,6 +227,8 @@ final class Columns {
 
   /** {@code sums[n] += Σ_i in[i][n]}, in the order of the tokens. */
   static void addSums(TileView in, int tokens, int columns, MemorySegment sums, long s0) {
+    MemorySegment rows = Native.exact(in.segment);
+    sums = Native.exact(sums);
     int n = 0;
     for (; n <= columns - Species.LANES; n += Species.LANES) {
       FloatVector sum = FloatVector.fromMemorySegment(Species.F32, sums, s0 + n * 4L, ORDER);
@@ -232,14 +236,14 @@ final class Columns {
         sum =
             sum.add(
                 FloatVector.fromMemorySegment(
-                    Species.F32, in.segment, in.offset + i * in.stride + n * 4L, ORDER));
+                    Species.F32, rows, in.offset + i * in.stride + n * 4L, ORDER));
       }
       sum.intoMemorySegment(sums, s0 + n * 4L, ORDER);
     }
     for (; n < columns; n++) {
       float sum = sums.get(F, s0 + n * 4L);
       for (int i = 0; i < tokens; i++) {
-        sum += in.segment.get(F, in.offset + i * in.stride + n * 4L);
+        sum += rows.get(F, in.offset + i * in.stride + n * 4L);
       }
       sums.set(F, s0 + n * 4L, sum);
     }
@@ -247,16 +251,18 @@ final class Columns {
 
   /** {@code out[i][n] += row[n]}. */
   static void addToRows(MemorySegment row, long r0, TileView out, int rows, int columns) {
+    row = Native.exact(row);
+    MemorySegment y = Native.exact(out.segment);
     for (int i = 0; i < rows; i++) {
       long at = out.offset + i * out.stride;
       int n = 0;
       for (; n <= columns - Species.LANES; n += Species.LANES) {
-        FloatVector.fromMemorySegment(Species.F32, out.segment, at + n * 4L, ORDER)
+        FloatVector.fromMemorySegment(Species.F32, y, at + n * 4L, ORDER)
             .add(FloatVector.fromMemorySegment(Species.F32, row, r0 + n * 4L, ORDER))
-            .intoMemorySegment(out.segment, at + n * 4L, ORDER);
+            .intoMemorySegment(y, at + n * 4L, ORDER);
       }
       for (; n < columns; n++) {
-        out.segment.set(F, at + n * 4L, out.segment.get(F, at + n * 4L) + row.get(F, r0 + n * 4L));
+        y.set(F, at + n * 4L, y.get(F, at + n * 4L) + row.get(F, r0 + n * 4L));
       }
     }
   }

@@ -19,7 +19,7 @@ final class Gemm {
   static final int DEPTH = 512;
 
   /** Floats of scratch that {@link #run} needs. */
-  static final int SCRATCH_FLOATS = ROWS * Panels.WIDTH;
+  static final int SCRATCH_FLOATS = 4 * ROWS * Panels.WIDTH;
 
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
@@ -39,7 +39,7 @@ final class Gemm {
   /**
    * Computes some rows and columns of the product.
    *
-   * @param l left operand, at {@code l0 + m·lm + k·lk} bytes
+   * @param l left operand, at {@code l0 + m·lm + k·lk} bytes, one of which is that of neighbours
    * @param p right operand
    * @param column first column of p, a multiple of {@link Panels#WIDTH}
    * @param columns number of columns
@@ -62,32 +62,56 @@ final class Gemm {
       int rows,
       boolean add,
       MemorySegment t) {
+    // So many columns that rows of C are read in long pieces, as the processor prefetches them.
+    int group = Math.max(SCRATCH_FLOATS / rows / Panels.WIDTH, 1) * Panels.WIDTH;
     for (int k = 0; k < p.rows; k += DEPTH) {
       int depth = Math.min(DEPTH, p.rows - k);
-      for (int n = 0; n < columns; n += Panels.WIDTH) {
-        int width = Math.min(Panels.WIDTH, columns - n);
-        int vectors = p.vectors(column + n);
-        long pk = p.rowBytes(column + n);
-        long p0 = p.at(k, column + n);
+      boolean sets = k == 0 && !add;
+      for (int n = 0; n < columns; n += group) {
+        int width = Math.min(group, columns - n);
         long to = c0 + n * 4L;
-        if (k == 0 && !add && width % Species.LANES == 0) {
-          panel(l, l0, lm, lk, p.segment, p0, pk, vectors, c, to, cm, rows, depth);
+        if (sets && width % Species.LANES == 0) {
+          panels(l, l0, lm, lk, p, 0, column + n, width, c, to, cm, rows, depth);
         } else {
-          panel(l, l0 + k * lk, lm, lk, p.segment, p0, pk, vectors, t, 0, pk, rows, depth);
-          if ((add || k > 0) && width == 4 * Species.LANES) {
-            addFour(t, c, to, cm, rows);
+          long tm = Species.wholeVectors(width) * 4;
+          panels(l, l0 + k * lk, lm, lk, p, k, column + n, width, t, 0, tm, rows, depth);
+          if (sets) {
+            put(t, 0, tm, 1, c, to, cm, rows, width, false);
           } else {
-            put(t, 0, pk, 1, c, to, cm, rows, width, add || k > 0);
+            add(t, tm, c, to, cm, rows, width);
           }
         }
       }
     }
   }
 
+  private static void panels(
+      MemorySegment l,
+      long l0,
+      long lm,
+      long lk,
+      Panels p,
+      int k,
+      int column,
+      int columns,
+      MemorySegment c,
+      long c0,
+      long cm,
+      int rows,
+      int depth) {
+    for (int n = 0; n < columns; n += Panels.WIDTH) {
+      long p0 = p.at(k, column + n);
+      int vectors = p.vectors(column + n);
+      panel(l, l0, lm, lk, p.segment, p0, vectors, c, c0 + n * 4L, cm, rows, depth);
+    }
+  }
+
   /**
    * {@code C[m][v] = Σ_k L[m,k] · P[k][v]} for one panel, in tiles as high as they go.
    *
-   * @param vectors width of the panel, at most {@link Tiles#GEMM_VECTORS}
+   * @param lm bytes between two rows of l: 4, if those between two columns aren't
+   * @param lk bytes between two columns of l
+   * @param vectors width of the panel, at most {@link Tiles#GEMM_VECTORS}; its rows are neighbours
    */
   static void panel(
       MemorySegment l,
@@ -96,7 +120,6 @@ final class Gemm {
       long lk,
       MemorySegment p,
       long p0,
-      long pk,
       int vectors,
       MemorySegment c,
       long c0,
@@ -105,28 +128,44 @@ final class Gemm {
       int depth) {
     for (int m = 0; m < rows; m += Tiles.GEMM_ROWS) {
       int height = Math.min(Tiles.GEMM_ROWS, rows - m);
-      GemmTile.run(height, vectors, l, l0 + m * lm, lm, lk, p, p0, pk, c, c0 + m * cm, cm, depth);
+      long from = l0 + m * lm;
+      long to = c0 + m * cm;
+      if (lk == Float.BYTES) {
+        GemmTile.run(height, vectors, l, from, lm, p, p0, c, to, cm, depth);
+      } else {
+        ColumnGemmTile.run(height, vectors, l, from, lk, p, p0, c, to, cm, depth);
+      }
     }
   }
 
-  /** {@code C[m][n] += T[m][n]} for rows of four vectors, T's one behind the other. */
-  private static void addFour(MemorySegment t, MemorySegment c, long c0, long cm, int rows) {
-    // Written out: a loop over four vectors costs more than what is in it.
+  /** {@code C[m][n] += T[m][n]}, T's rows {@code tm} bytes apart, whole vectors. */
+  private static void add(
+      MemorySegment t, long tm, MemorySegment c, long c0, long cm, int rows, int columns) {
+    int fours = columns / (4 * Species.LANES) * (4 * Species.LANES);
     for (int m = 0; m < rows; m++) {
-      long from = 4 * V * m;
-      long to = c0 + m * cm;
-      FloatVector a = FloatVector.fromMemorySegment(Species.F32, c, to, ORDER);
-      FloatVector b = FloatVector.fromMemorySegment(Species.F32, c, to + V, ORDER);
-      FloatVector d = FloatVector.fromMemorySegment(Species.F32, c, to + 2 * V, ORDER);
-      FloatVector e = FloatVector.fromMemorySegment(Species.F32, c, to + 3 * V, ORDER);
-      a.add(FloatVector.fromMemorySegment(Species.F32, t, from, ORDER))
-          .intoMemorySegment(c, to, ORDER);
-      b.add(FloatVector.fromMemorySegment(Species.F32, t, from + V, ORDER))
-          .intoMemorySegment(c, to + V, ORDER);
-      d.add(FloatVector.fromMemorySegment(Species.F32, t, from + 2 * V, ORDER))
-          .intoMemorySegment(c, to + 2 * V, ORDER);
-      e.add(FloatVector.fromMemorySegment(Species.F32, t, from + 3 * V, ORDER))
-          .intoMemorySegment(c, to + 3 * V, ORDER);
+      addFours(t, m * tm, c, c0 + m * cm, fours);
+    }
+    if (fours < columns) {
+      put(t, fours * 4L, tm, 1, c, c0 + fours * 4L, cm, rows, columns - fours, true);
+    }
+  }
+
+  private static void addFours(MemorySegment t, long from, MemorySegment c, long to, int columns) {
+    t = Native.exact(t);
+    c = Native.exact(c);
+    for (long n = 0; n < columns * 4L; n += 4 * V) {
+      FloatVector a = FloatVector.fromMemorySegment(Species.F32, c, to + n, ORDER);
+      FloatVector b = FloatVector.fromMemorySegment(Species.F32, c, to + n + V, ORDER);
+      FloatVector d = FloatVector.fromMemorySegment(Species.F32, c, to + n + 2 * V, ORDER);
+      FloatVector e = FloatVector.fromMemorySegment(Species.F32, c, to + n + 3 * V, ORDER);
+      a.add(FloatVector.fromMemorySegment(Species.F32, t, from + n, ORDER))
+          .intoMemorySegment(c, to + n, ORDER);
+      b.add(FloatVector.fromMemorySegment(Species.F32, t, from + n + V, ORDER))
+          .intoMemorySegment(c, to + n + V, ORDER);
+      d.add(FloatVector.fromMemorySegment(Species.F32, t, from + n + 2 * V, ORDER))
+          .intoMemorySegment(c, to + n + 2 * V, ORDER);
+      e.add(FloatVector.fromMemorySegment(Species.F32, t, from + n + 3 * V, ORDER))
+          .intoMemorySegment(c, to + n + 3 * V, ORDER);
     }
   }
 
@@ -142,6 +181,7 @@ final class Gemm {
       int rows,
       int columns,
       boolean add) {
+    t = Native.exact(t);
     int whole = columns / Species.LANES * Species.LANES;
     for (int m = 0; m < rows; m++) {
       long from = t0 + m * tm;

@@ -45,7 +45,7 @@ final class Narrow {
       }
       return;
     }
-    int i = from.isNative() ? widenVectors(from, from0, to, to0, count) : 0;
+    int i = Native.is(from) ? widenVectors(from, from0, to, to0, count) : 0;
     for (; i < count; i++) {
       float value = Float.intBitsToFloat(from.get(S, from0 + i * 2L) << 16);
       to.set(F, to0 + i * 4L, value);
@@ -63,7 +63,7 @@ final class Narrow {
       }
       return;
     }
-    int i = to.isNative() ? roundVectors(from, from0, to, to0, count) : 0;
+    int i = Native.is(to) ? roundVectors(from, from0, to, to0, count) : 0;
     for (; i < count; i++) {
       float value = from.get(F, from0 + i * 4L);
       to.set(S, to0 + i * 2L, DType.floatToBFloat16(value));
@@ -85,6 +85,8 @@ final class Narrow {
   /** {@return how many were converted: whole vectors} */
   private static int widenVectors(
       MemorySegment from, long from0, MemorySegment to, long to0, int count) {
+    from = Native.exact(from);
+    to = Native.exact(to);
     int i = 0;
     for (; i <= count - Species.LANES; i += Species.LANES) {
       ShortVector bits = ShortVector.fromMemorySegment(HALF, from, from0 + i * 2L, O);
@@ -97,6 +99,8 @@ final class Narrow {
   /** {@return how many were converted: whole vectors} */
   private static int roundVectors(
       MemorySegment from, long from0, MemorySegment to, long to0, int count) {
+    from = Native.exact(from);
+    to = Native.exact(to);
     int i = 0;
     for (; i <= count - Species.LANES; i += Species.LANES) {
       IntVector bits = IntVector.fromMemorySegment(WIDE, from, from0 + i * 4L, O);

@@ -213,16 +213,20 @@ final class PanamaAdapter implements AdapterKernel {
     return has(Parameter.B_BIAS) ? rank + 1 : rank;
   }
 
-  /** {@return the number of blocks that tokens are cut into} */
+  /**
+   * {@return the number of blocks that tokens are cut into: an even one, which keeps two threads
+   * busy to the end}
+   */
   int blocks(long tokens) {
     int blocks = Block.count(tokens);
-    // Blocks of a large rank take long: an even number, of nearly the same size, keeps two threads
-    // busy to the end.
-    return wide == null || blocks <= 1 ? blocks : blocks + blocks % 2;
+    return blocks <= 1 ? blocks : blocks + blocks % 2;
   }
 
+  /** {@return where a block starts: all are of nearly the same size} */
   long firstToken(long tokens, long block) {
-    return wide == null ? block * Block.TOKENS : Gemm.first(tokens, block, blocks(tokens));
+    return wide == null
+        ? Block.first(tokens, block, blocks(tokens))
+        : Gemm.first(tokens, block, blocks(tokens));
   }
 
   int tokensOf(long tokens, long block) {

@@ -199,10 +199,10 @@ final class PanamaBackward {
       return;
     }
     Columns.clear(s.dB, adapter.upSumRows(), adapter.outStride, column, columns);
-    int blocks = Block.count(dY.rows());
+    int blocks = adapter.blocks(dY.rows());
     for (int block = 0; block < blocks; block++) {
-      long row = (long) block * Block.TOKENS;
-      int tokens = (int) Math.min(Block.TOKENS, dY.rows() - row);
+      long row = adapter.firstToken(dY.rows(), block);
+      int tokens = adapter.tokensOf(dY.rows(), block);
       adapter.rows.input(own.input, own, dY, row, tokens, column, columns, null);
       sumOutputs(
           s, (long) block * adapter.rank * Block.ROW, own.input, tokens, 0, column, columns, own);
@@ -291,7 +291,7 @@ final class PanamaBackward {
         Columns.clear(s.dA, adapter.downRank, adapter.inStride, column, columns);
       }
       ThreadScratch own = ThreadScratch.current();
-      for (long block = 0; block < Block.count(rows); block++) {
+      for (long block = 0; block < adapter.blocks(rows); block++) {
         down(s, block, 0, column, columns, own);
       }
     }
@@ -303,8 +303,8 @@ final class PanamaBackward {
   /** {@code Σ_n dZ Xd}, added to sums of it, and dX, for a block's tokens and some columns. */
   private void down(
       PanamaScratch s, long block, long sums, int column, int columns, ThreadScratch own) {
-    long row = block * Block.TOKENS;
-    int tokens = (int) Math.min(Block.TOKENS, s.x().rows() - row);
+    long row = adapter.firstToken(s.x().rows(), block);
+    int tokens = adapter.tokensOf(s.x().rows(), block);
     long dz0 = block * adapter.downRank * Block.ROW;
     if (s.gradients != null) {
       sumInputs(s, dz0, row, tokens, sums, column, columns, own);

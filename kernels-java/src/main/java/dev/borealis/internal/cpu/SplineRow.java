@@ -143,6 +143,8 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     IntVector table0 = power(table, 0);
     IntVector table1 = power(table, 1);
     IntVector table2 = power(table, 2);
@@ -174,6 +176,8 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     int[] coefficients = table.coefficients;
     int stride = table.stride;
     FloatVector inverseH = VectorMath.constant(table.inverseH);
@@ -203,6 +207,8 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     IntVector table0 = power(table, 0);
     IntVector table1 = power(table, 1);
     IntVector table2 = power(table, 2);
@@ -235,6 +241,8 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    dst = Native.exact(dst);
     int[] coefficients = table.coefficients;
     int stride = table.stride;
     FloatVector inverseH = VectorMath.constant(table.inverseH);
@@ -267,6 +275,9 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     IntVector table1 = power(table, 1);
     IntVector table2 = power(table, 2);
     IntVector table3 = power(table, 3);
@@ -301,6 +312,9 @@ final class SplineRow {
       MemorySegment dst,
       long dstOffset,
       int count) {
+    z = Native.exact(z);
+    g = Native.exact(g);
+    dst = Native.exact(dst);
     int[] coefficients = table.coefficients;
     int stride = table.stride;
     FloatVector inverseH = VectorMath.constant(table.inverseH);

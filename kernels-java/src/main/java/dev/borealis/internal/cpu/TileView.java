@@ -27,7 +27,7 @@ final class TileView {
 
   /** Tells whether kernels can work on the tensor's own memory. */
   static boolean isDirect(Tensor tensor) {
-    return tensor.dtype() == DType.F32 && tensor.segment().isNative();
+    return tensor.dtype() == DType.F32 && Native.is(tensor.segment());
   }
 
   /** Points to a tensor's own memory. */

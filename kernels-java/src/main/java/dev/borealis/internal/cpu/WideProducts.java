@@ -112,10 +112,17 @@ final class WideProducts {
         false,
         own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS));
     Block.clearTail(block, b0, rank, tokens);
+    for (int i = 0; i < tokens; i++) {
+      toColumn(rows, (long) i * rank * 4, rank, block, b0 + i * 4L);
+    }
+  }
+
+  // A method of its own, with distances that C2 knows: it then checks once, not for every element.
+  private static void toColumn(MemorySegment row, long r0, int rank, MemorySegment block, long b0) {
+    row = Native.exact(row);
+    block = Native.exact(block);
     for (int j = 0; j < rank; j++) {
-      for (int i = 0; i < tokens; i++) {
-        block.set(F, b0 + j * Block.ROW + i * 4L, rows.get(F, ((long) i * rank + j) * 4));
-      }
+      block.set(F, b0 + j * Block.ROW, row.get(F, r0 + j * 4L));
     }
   }
 
@@ -159,12 +166,16 @@ final class WideProducts {
     for (int panel = 0; panel < rows.columns; panel += Panels.WIDTH) {
       int width = Math.min(Panels.WIDTH, rows.columns - panel);
       for (int i = 0; i < tokens; i++) {
-        long at = rows.at(row + i, panel);
-        for (int j = 0; j < width; j++) {
-          float value = block.get(F, b0 + (panel + j) * Block.ROW + i * 4L);
-          rows.segment.set(F, at + j * 4L, value);
-        }
+        toRow(block, b0 + panel * Block.ROW + i * 4L, width, rows.segment, rows.at(row + i, panel));
       }
+    }
+  }
+
+  private static void toRow(MemorySegment block, long b0, int width, MemorySegment row, long r0) {
+    block = Native.exact(block);
+    row = Native.exact(row);
+    for (int j = 0; j < width; j++) {
+      row.set(F, r0 + j * 4L, block.get(F, b0 + j * Block.ROW));
     }
   }
 
@@ -202,6 +213,8 @@ final class WideProducts {
 
   // A loop over four vectors would cost more than what is in it.
   private static void copyPanelRow(MemorySegment from, long f, MemorySegment to, long t) {
+    from = Native.exact(from);
+    to = Native.exact(to);
     if (Tiles.GEMM_VECTORS == 4) {
       FloatVector a = FloatVector.fromMemorySegment(Species.F32, from, f, ORDER);
       FloatVector b = FloatVector.fromMemorySegment(Species.F32, from, f + V, ORDER);
@@ -245,7 +258,6 @@ final class WideProducts {
           copiedRow(columns),
           rows.segment,
           rows.at(row, panel),
-          rows.rowBytes(panel),
           rows.vectors(panel),
           t,
           t0 + panel * 4L,
@@ -277,7 +289,6 @@ final class WideProducts {
           rows.rowBytes(panel),
           in,
           in0,
-          stride,
           Block.width(columns) / Species.LANES,
           t,
           t0 + panel * stride,
@@ -296,7 +307,6 @@ final class WideProducts {
       long lk,
       MemorySegment p,
       long p0,
-      long pk,
       int vectors,
       MemorySegment t,
       long t0,
@@ -306,12 +316,12 @@ final class WideProducts {
       boolean add,
       ThreadScratch own) {
     if (!add) {
-      Gemm.panel(l, l0, 4, lk, p, p0, pk, vectors, t, t0, tm, rows, depth);
+      Gemm.panel(l, l0, 4, lk, p, p0, vectors, t, t0, tm, rows, depth);
       return;
     }
     MemorySegment part = own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS);
     int columns = vectors * Species.LANES;
-    Gemm.panel(l, l0, 4, lk, p, p0, pk, vectors, part, 0, columns * 4L, rows, depth);
+    Gemm.panel(l, l0, 4, lk, p, p0, vectors, part, 0, columns * 4L, rows, depth);
     Gemm.put(part, 0, columns * 4L, 1, t, t0, tm, rows, columns, true);
   }
 }

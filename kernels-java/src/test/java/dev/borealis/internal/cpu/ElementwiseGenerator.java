@@ -373,6 +373,8 @@ final class ElementwiseGenerator {
     if (gradient) {
       out.append("    Operands.requireRange(\"g\", g, g0, count);\n");
     }
+    out.append(
+        TileGenerator.exact(gradient ? new String[] {"z", "g", "dst"} : new String[] {"z", "dst"}));
     if (!beta.isEmpty()) {
       out.append("    FloatVector b = VectorMath.constant(beta);\n");
     }
@@ -434,7 +436,7 @@ final class ElementwiseGenerator {
        * native byte order, no alignment needed, offsets in bytes, {@code count} in elements and a
        * multiple of {@link Species#LANES} (callers pad). {@code dst} may be exactly one of the inputs;
        * any other overlap gives wrong results. No state, so any thread may call; nothing is allocated.
-       * Use native segments: mixing heap and native ones makes the compiled loops several times slower.
+       * Segments are native ones, see {@link Native}.
        *
        * <p>No branches: special values are handled with compare and blend. A compare is written so that
        * NaN answers false, and NaN then passes through the arithmetic: NaN gives NaN everywhere. The rest

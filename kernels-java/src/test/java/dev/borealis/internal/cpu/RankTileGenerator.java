@@ -56,6 +56,7 @@ final class RankTileGenerator {
     s.append(
         "\n  private static void %s%dx%d(%s) {\n"
             .formatted(TileGenerator.PREFIX[add ? 1 : 0], groups, vectors, ARGUMENTS));
+    s.append(TileGenerator.exact("x", "w", "i", "c"));
     for (int v = 0; v < vectors; v++) {
       s.append(
           "    IntVector s%d = IntVector.fromMemorySegment(I, i, i0%s, O);\n"

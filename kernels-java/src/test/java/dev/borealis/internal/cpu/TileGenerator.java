@@ -43,6 +43,7 @@ final class TileGenerator {
     Map<String, String> sources = new TreeMap<>();
     sources.put("dev/borealis/internal/cpu/OuterTile.java", outer());
     sources.put("dev/borealis/internal/cpu/GemmTile.java", gemm());
+    sources.put("dev/borealis/internal/cpu/ColumnGemmTile.java", columnGemm());
     sources.put("dev/borealis/internal/cpu/DotTile.java", dot());
     sources.put("dev/borealis/internal/cpu/StreamTile.java", stream(true));
     sources.put("dev/borealis/internal/cpu/RowStreamTile.java", stream(false));
@@ -117,13 +118,23 @@ final class TileGenerator {
             """
             /**
              * A tile of a matrix product: {@code C[m][v] = Σ_k L[m,k] · P[k][v]} for the m and v of the method's
-             * name, where L is read as scalars and P and C as vectors. All offsets and strides are in bytes: L at
-             * {@code l0 + m·lm + k·lk}, P at {@code p0 + k·pk + v·V}, C at {@code c0 + m·cm + v·V}. Each element of
-             * C is one chain of fused multiply-adds in the order of k from zero, whatever the tile.
+             * name, where L is read as scalars and P and C as vectors. All offsets and strides are in bytes: L, which
+             * lies in rows, at {@code l0 + m·lm + k·4}, P, which is as wide as the tile, at {@code p0 + k·vectors·V +
+             * v·V}, C at {@code c0 + m·cm + v·V}. Each element of C is one chain of fused multiply-adds in the order
+             * of k from zero, whatever the tile.
              */
             """,
             "GemmTile")
-        + GemmTileGenerator.members();
+        + GemmTileGenerator.members(true);
+  }
+
+  private static String columnGemm() {
+    return header(
+            """
+            /** {@link GemmTile} for an L that lies in columns, at {@code l0 + m·4 + k·lk}; the same bits. */
+            """,
+            "ColumnGemmTile")
+        + GemmTileGenerator.members(false);
   }
 
   private static String rank() {
@@ -165,6 +176,7 @@ final class TileGenerator {
     s.append(
         "\n  private static void %s%dx%d(%s) {\n"
             .formatted(PREFIX[add ? 1 : 0], rows, vectors, args));
+    s.append(exact("l", "p", "c"));
     for (int m = 0; m < rows; m++) {
       s.append("    long c%s = c0%s;\n".formatted(row(m), times(m, "cm")));
     }
@@ -259,6 +271,7 @@ final class TileGenerator {
     s.append(
         "\n  private static void %s%dx%d(%s) {\n"
             .formatted(PREFIX[add ? 1 : 0], rows, depth, args));
+    s.append(exact("l", "p", "c"));
     for (int m = 0; m < rows; m++) {
       for (int k = 0; k < depth; k++) {
         s.append(
@@ -301,6 +314,15 @@ final class TileGenerator {
     s.append("      p0 += %s;\n      c0 += V;\n    }\n  }\n".formatted(packed ? "pv" : "V"));
   }
 
+  /** The first lines of a kernel: what C2 must know of its operands. */
+  static String exact(String... segments) {
+    StringBuilder s = new StringBuilder();
+    for (String segment : segments) {
+      s.append("    %s = Native.exact(%s);\n".formatted(segment, segment));
+    }
+    return s.toString();
+  }
+
   static String times(int factor, String stride) {
     return factor == 0 ? "" : factor == 1 ? " + " + stride : " + " + factor + " * " + stride;
   }
@@ -321,15 +343,16 @@ final class TileGenerator {
         """
 
           /**
-           * Sums the lanes of {@link Species#LANES} vectors; the sums become the lanes of the first.
+           * Sums the lanes of {@link Species#LANES} vectors; the sums become the lanes of one.
            *
-           * @param t vectors, one after the other from {@code t0}
+           * @param t vectors, {@code ts} bytes apart from {@code t0} on
+           * @param d the sums, at {@code d0}; may be one of the vectors
            */
-          static void run(MemorySegment t, long t0) {
+          static void run(MemorySegment t, long t0, long ts, MemorySegment d, long d0) {
             switch (Species.LANES) {
-              case 4 -> sum4(t, t0);
-              case 8 -> sum8(t, t0);
-              case 16 -> sum16(t, t0);
+              case 4 -> sum4(t, t0, ts, d, d0);
+              case 8 -> sum8(t, t0, ts, d, d0);
+              case 16 -> sum16(t, t0, ts, d, d0);
               default -> throw new AssertionError(Species.LANES);
             }
           }
@@ -359,11 +382,13 @@ final class TileGenerator {
           }
         """);
     for (int lanes = 4; lanes <= 16; lanes *= 2) {
-      s.append("\n  private static void sum%d(MemorySegment t, long t0) {\n".formatted(lanes));
+      s.append("\n  private static void sum%d(".formatted(lanes));
+      s.append("MemorySegment t, long t0, long ts, MemorySegment d, long d0) {\n");
+      s.append(exact("t", "d"));
       for (int i = 0; i < lanes; i++) {
         s.append(
             "    FloatVector v%d = FloatVector.fromMemorySegment(S, t, t0%s, O);\n"
-                .formatted(i, plus(i)));
+                .formatted(i, times(i, "ts")));
       }
       for (int half = lanes / 2; half >= 1; half /= 2) {
         for (int i = 0; i < half; i++) {
@@ -373,7 +398,7 @@ final class TileGenerator {
                   .formatted(i, i, j, half, j, i, half, half));
         }
       }
-      s.append("    v0.intoMemorySegment(t, t0, O);\n  }\n");
+      s.append("    v0.intoMemorySegment(d, d0, O);\n  }\n");
     }
     return s.append("}\n")
         .toString()
@@ -425,6 +450,7 @@ final class TileGenerator {
 
   private static void dotTile(StringBuilder s, int left, int right, String args) {
     s.append("\n  private static void t%dx%d(%s) {\n".formatted(left, right, args));
+    s.append(exact("l", "r", "t"));
     for (int m = 0; m < left; m++) {
       for (int j = 0; j < right; j++) {
         s.append("    FloatVector a%d%d = FloatVector.zero(S);\n".formatted(m, j));
