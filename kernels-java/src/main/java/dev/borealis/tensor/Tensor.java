@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Segments may be native or heap, of any alignment, in native byte order. Immutable and safe to
  * share; who may touch the elements is the segment's matter (a confined arena's segment belongs to
- * one thread).
+ * one thread). The CPU kernels read and write F32 in an arena's native memory where it lies; other
+ * types, the heap and mapped files pass through a buffer.
  *
  * <p>A tensor knows its {@link #location()}. Java can't read memory of a device: {@link #segment},
  * {@link #get} and {@link #set} of such a tensor throw, and backends and {@code DeviceStream} take
