@@ -1,5 +1,8 @@
 package dev.borealis.jmh.cpu;
 
+import java.lang.management.CompilationMXBean;
+import java.lang.management.ManagementFactory;
+
 /**
  * Times short pieces of work by the best of many batches: on a machine that others use too, the
  * fastest batch is the one nobody disturbed. Only ratios of such times mean anything.
@@ -7,6 +10,10 @@ package dev.borealis.jmh.cpu;
 final class Stopwatch {
   private static final double BATCH_NANOS = 500_000;
   private static final int MIN_ROUNDS = 5;
+  // A compiled kernel may be in the making for so long. The compiler also takes the second
+  // processor from the kernels.
+  private static final long QUIET_NANOS = 1_000_000_000L;
+  private static final long MAX_WARM_UP_NANOS = 10_000_000_000L;
 
   private final double warmUpSeconds;
   private final double seconds;
@@ -14,7 +21,7 @@ final class Stopwatch {
   /**
    * Creates a stopwatch.
    *
-   * @param warmUpSeconds spent on each piece before it is timed
+   * @param warmUpSeconds spent on each piece before it is timed, at least
    * @param seconds spent on timing each piece
    */
   Stopwatch(double warmUpSeconds, double seconds) {
@@ -45,11 +52,22 @@ final class Stopwatch {
     return best;
   }
 
+  /** Runs a piece for a while, and on until the JIT has had nothing to compile for some time. */
   private void warmUp(Runnable piece) {
-    long end = System.nanoTime() + (long) (warmUpSeconds * 1e9);
+    CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
+    long compiled = 0;
+    long start = System.nanoTime();
+    long now = start;
+    long quietSince = start;
     do {
       piece.run();
-    } while (System.nanoTime() < end);
+      now = System.nanoTime();
+      if (compiler.getTotalCompilationTime() != compiled) {
+        compiled = compiler.getTotalCompilationTime();
+        quietSince = now;
+      }
+    } while (now - start < warmUpSeconds * 1e9
+        || (now - quietSince < QUIET_NANOS && now - start < MAX_WARM_UP_NANOS));
   }
 
   private static double batch(Runnable piece, int repeats) {

@@ -9,8 +9,7 @@ import java.lang.foreign.MemorySegment;
 final class Outer {
   private static final int V = Species.LANES * Float.BYTES;
   // Up to here streaming is faster (measured), because C's loads and stores cost little more than
-  // keeping its accumulators would save. Covers the sums over a block's tokens. Not for a C of few
-  // vectors, where loading L's scalars for each slice costs more.
+  // keeping its accumulators would save. Covers the sums over a block's tokens.
   private static final int MAX_STREAMED_DEPTH = Block.TOKENS;
   // Columns of a chunk, in vectors: some rows of C stay in L1 while the depth passes, all of P's
   // chunk in L2 while the rows pass, and rows in memory are still touched 4 KiB at a time.
@@ -46,7 +45,7 @@ final class Outer {
       int vectors,
       int depth,
       boolean add) {
-    if (depth <= MAX_STREAMED_DEPTH && vectors > Tiles.OUTER_VECTORS) {
+    if (depth <= MAX_STREAMED_DEPTH) {
       stream(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, rows, vectors, depth, add);
     } else {
       accumulate(l, l0, lm, lk, p, p0, pk, pv, c, c0, cm, rows, vectors, depth, add);
