@@ -4,17 +4,21 @@ import dev.borealis.adapter.Activation;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Fixed activations on the rows of a {@link Block}. A full block is one run of floats; a narrower
- * one is done row by row, so that no lane beyond its width is computed.
+ * Fixed activations on the rows of a {@link Block}. A block that is full, or nearly so, is one run
+ * of floats: nobody reads what lies behind its width. A narrower one is done row by row.
  */
 final class Activations {
   private Activations() {}
 
+  private static boolean isRun(int width) {
+    return width > Block.TOKENS / 2;
+  }
+
   /** {@code u = f(z)}; u may be z. */
   static void forward(
       Activation f, MemorySegment z, long z0, MemorySegment u, long u0, int rows, int width) {
-    int runs = width == Block.TOKENS ? 1 : rows;
-    int count = width == Block.TOKENS ? rows * width : width;
+    int runs = isRun(width) ? 1 : rows;
+    int count = isRun(width) ? rows * Block.TOKENS : width;
     for (int i = 0; i < runs; i++) {
       long from = z0 + i * Block.ROW;
       long to = u0 + i * Block.ROW;
@@ -42,8 +46,8 @@ final class Activations {
       long dz0,
       int rows,
       int width) {
-    int runs = width == Block.TOKENS ? 1 : rows;
-    int count = width == Block.TOKENS ? rows * width : width;
+    int runs = isRun(width) ? 1 : rows;
+    int count = isRun(width) ? rows * Block.TOKENS : width;
     for (int i = 0; i < runs; i++) {
       long zi = z0 + i * Block.ROW;
       long gi = g0 + i * Block.ROW;
