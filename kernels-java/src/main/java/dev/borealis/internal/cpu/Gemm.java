@@ -12,7 +12,7 @@ import jdk.incubator.vector.FloatVector;
  * chunk after the other. The order depends on the depth alone.
  */
 final class Gemm {
-  /** The most rows that a call should have: the sums of a panel then stay in L1. */
+  /** The most rows that a call should have: its sums then are small beside P in L2. */
   static final int ROWS = 96;
 
   /** Depth of a chunk. */
