@@ -57,8 +57,8 @@ final class Stopwatch {
     CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
     long compiled = 0;
     long start = System.nanoTime();
-    long now = start;
     long quietSince = start;
+    long now;
     do {
       piece.run();
       now = System.nanoTime();

@@ -18,8 +18,9 @@ final class Block {
   /** Bytes between two rows. */
   static final long ROW = TOKENS * 4L;
 
-  // Tokens of the longest vector.
-  private static final int VECTOR = 16;
+  /** Tokens of the longest vector, in which small ranks are cut on every machine. */
+  static final int STEP = 16;
+
   private static final ValueLayout.OfFloat F = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
@@ -32,11 +33,13 @@ final class Block {
 
   /**
    * {@return where a block starts if tokens are cut into blocks of nearly the same size, all but
-   * the last one whole vectors}
+   * the last one whole steps}
+   *
+   * @param step tokens
    */
-  static long first(long tokens, long block, long blocks) {
-    long vectors = (tokens + VECTOR - 1) / VECTOR;
-    return Math.min(tokens, vectors * block / blocks * VECTOR);
+  static long first(long tokens, long block, long blocks, int step) {
+    long steps = (tokens + step - 1) / step;
+    return Math.min(tokens, steps * block / blocks * step);
   }
 
   /** {@return {@code tokens} rounded up to whole vectors} */

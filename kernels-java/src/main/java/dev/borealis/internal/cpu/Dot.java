@@ -60,7 +60,7 @@ final class Dot {
       long to = d0 + m * 4L;
       vectors(columns, l, l0 + m * lm, lm, r, r0, rc, chunks, d, to, dj, t);
     }
-    for (int j = 0; j < columns && whole < rows; j += Tiles.DOT_RIGHT) {
+    for (int j = 0; j < columns; j += Tiles.DOT_RIGHT) {
       int right = Math.min(Tiles.DOT_RIGHT, columns - j);
       int most = Tiles.dotRows(right);
       for (int m = whole; m < rows; m += most) {

@@ -28,15 +28,6 @@ final class Gemm {
   private Gemm() {}
 
   /**
-   * {@return where a part starts if rows are cut into parts of nearly the same size, all but the
-   * last one whole tiles}
-   */
-  static long first(long rows, long part, long parts) {
-    long tiles = (rows + Tiles.GEMM_ROWS - 1) / Tiles.GEMM_ROWS;
-    return Math.min(rows, tiles * part / parts * Tiles.GEMM_ROWS);
-  }
-
-  /**
    * Computes some rows and columns of the product.
    *
    * @param l left operand, at {@code l0 + m·lm + k·lk} bytes, one of which is that of neighbours
@@ -139,7 +130,7 @@ final class Gemm {
   }
 
   /** {@code C[m][n] += T[m][n]}, T's rows {@code tm} bytes apart, whole vectors. */
-  private static void add(
+  static void add(
       MemorySegment t, long tm, MemorySegment c, long c0, long cm, int rows, int columns) {
     int fours = columns / (4 * Species.LANES) * (4 * Species.LANES);
     for (int m = 0; m < rows; m++) {

@@ -224,9 +224,8 @@ final class PanamaAdapter implements AdapterKernel {
 
   /** {@return where a block starts: all are of nearly the same size} */
   long firstToken(long tokens, long block) {
-    return wide == null
-        ? Block.first(tokens, block, blocks(tokens))
-        : Gemm.first(tokens, block, blocks(tokens));
+    int step = wide == null ? Block.STEP : Tiles.GEMM_ROWS;
+    return Block.first(tokens, block, blocks(tokens), step);
   }
 
   int tokensOf(long tokens, long block) {

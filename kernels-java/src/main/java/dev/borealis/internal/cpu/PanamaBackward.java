@@ -142,7 +142,8 @@ final class PanamaBackward {
     }
     long sums = stripe * adapter.upSumFloats();
     // In whole vectors of tokens, which is how far down() clears the lanes behind the last one.
-    int few = Math.clamp(FUSED_FLOATS / adapter.outFeatures / 16 * 16L, 16, Block.TOKENS);
+    long fit = FUSED_FLOATS / adapter.outFeatures / Block.STEP * (long) Block.STEP;
+    int few = Math.clamp(fit, Block.STEP, Block.TOKENS);
     for (int i = 0; i < tokens; i += few) {
       int some = Math.min(few, tokens - i);
       adapter.rows.input(own.input, own, dY, row + i, some, 0, adapter.outFeatures, null);

@@ -125,8 +125,8 @@ final class PanamaLinear implements LinearKernel {
       int columns = Math.min(GROUP, m.columns - column);
       int block = part % blocks;
       // Blocks of nearly the same size, so that threads get the same.
-      long row = Gemm.first(from.rows(), block, blocks);
-      int tokens = (int) (Gemm.first(from.rows(), block + 1, blocks) - row);
+      long row = Block.first(from.rows(), block, blocks, Tiles.GEMM_ROWS);
+      int tokens = (int) (Block.first(from.rows(), block + 1, blocks, Tiles.GEMM_ROWS) - row);
       ThreadScratch own = ThreadScratch.current();
       TileView input = own.input;
       if (TileView.isDirect(from)) {

@@ -322,6 +322,6 @@ final class WideProducts {
     MemorySegment part = own.get(ThreadScratch.Slot.GEMM, Gemm.SCRATCH_FLOATS);
     int columns = vectors * Species.LANES;
     Gemm.panel(l, l0, 4, lk, p, p0, vectors, part, 0, columns * 4L, rows, depth);
-    Gemm.put(part, 0, columns * 4L, 1, t, t0, tm, rows, columns, true);
+    Gemm.add(part, columns * 4L, t, t0, tm, rows, columns);
   }
 }
