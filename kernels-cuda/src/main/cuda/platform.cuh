@@ -45,6 +45,30 @@ DEVICE void storeGlobal16(uint16_t* p, uint4 v) { __stwb(reinterpret_cast<uint4*
 DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
 DEVICE uint4 stream16(const uint16_t* p) { return __ldcs(reinterpret_cast<const uint4*>(p)); }
 
+// Copies that go on by themselves, from global to shared memory at multiples of their size. They come
+// in groups: what was copied up to a commitCopies(). waitForCopies<N>() waits until all of this
+// thread's groups but the last N are there, for this thread; a barrier shows them to others.
+DEVICE void copyAsync16(float* to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(to))),
+      "l"(__cvta_generic_to_global(from))
+      : "memory");
+}
+
+DEVICE void copyAsync8(float* to, const void* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(to))),
+      "l"(__cvta_generic_to_global(from))
+      : "memory");
+}
+
+DEVICE void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+template <int LATER>
+DEVICE void waitForCopies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(LATER) : "memory");
+}
+
 // c += a b with a [16, 8] by rows, b [8, 8] by columns; a warp's work. Low 13 bits are ignored.
 // Volatile: the compiler must not move it to where only some lanes need the result.
 DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -56,8 +80,8 @@ DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
 }
 
 // Programmatic dependent launch, from sm_90 on: a kernel launched so may begin while the one before
-// it in the stream still runs. That one says when; this one waits, and then sees what it has written.
-// Without the attribute of such a launch, and on sm_80, neither does anything.
+// it in the stream still runs. That one says when; this one waits, and then sees what all before it
+// have written. Without the attribute of such a launch, and on sm_80, neither does anything.
 DEVICE void letNextLaunchBegin() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;");

@@ -49,20 +49,27 @@ DEVICE Split splitElement(float value) {
   }
 }
 
-// c += a b; lowA and lowB: whether the low halves count. Uniform over the warp.
+// c += a b; lowA and lowB: whether the low halves count. Uniform over the warp. Tensor cores round
+// their sums toward zero, so that one over many steps would drift: theirs are of one step each, the
+// small terms first, and are added up by an instruction that rounds to nearest.
 DEVICE void multiplyAdd(
     float (&c)[4], const Split (&a)[4], const Split (&b)[2], bool lowA, bool lowB) {
   uint32_t highA[4] = {a[0].high, a[1].high, a[2].high, a[3].high};
   uint32_t highB[2] = {b[0].high, b[1].high};
+  float step[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   if (lowA) {
     uint32_t low[4] = {a[0].low, a[1].low, a[2].low, a[3].low};
-    mma(c, low, highB);
+    mma(step, low, highB);
   }
   if (lowB) {
     uint32_t low[2] = {b[0].low, b[1].low};
-    mma(c, highA, low);
+    mma(step, highA, low);
   }
-  mma(c, highA, highB);
+  mma(step, highA, highB);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    c[i] += step[i];
+  }
 }
 
 // Which row of a streamed matrix a row of a call is: itself, or one of a list.

@@ -112,6 +112,9 @@ struct Fiber {
   bool waited = false;  // for the launch before, if this one is programmatic
   unsigned step = 0;    // barriers, shuffles and products so far
   size_t accesses = 0;  // of shared memory in this step
+  std::deque<Copy> copies;  // begun, not waited for
+  std::deque<size_t> groups;  // how many of them each committed group has
+  size_t uncommitted = 0;
   race::Thread thread = nullptr;
 };
 
@@ -261,6 +264,10 @@ void main() {
     fail("thread %u of block (%u, %u, %u) ends without having waited for the launch before",
         threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
+  if (!fiber(current).copies.empty()) {
+    fail("thread %u of block (%u, %u, %u) ends without having waited for its copies",
+        threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
+  }
   launchOrder.release();
   fiber(current).done = true;
   idle = 0;
@@ -274,7 +281,14 @@ void main() {
 
 float tf32(uint32_t bits) { return __uint_as_float(bits & 0xffffe000u); }
 
-// D = A B + C with the fragments of mma.m16n8k8 as the PTX manual lays them out.
+// To a float, toward zero.
+float truncate(double value) {
+  float nearest = static_cast<float>(value);
+  return std::fabs(nearest) > std::fabs(value) ? std::nextafterf(nearest, 0.0f) : nearest;
+}
+
+// D = A B + C with the fragments of mma.m16n8k8 as the PTX manual lays them out. Tensor cores round a
+// sum toward zero, which adds up over many of them.
 void multiply(Lane* lanes) {
   float a[16][8];
   float b[8][8];
@@ -295,10 +309,12 @@ void multiply(Lane* lanes) {
     c[g + 8][2 * t + 1] = l.c[3];
   }
   for (int i = 0; i < 16; i++) {
-    for (int k = 0; k < 8; k++) {
-      for (int j = 0; j < 8; j++) {
-        c[i][j] += a[i][k] * b[k][j];
+    for (int j = 0; j < 8; j++) {
+      double sum = c[i][j];
+      for (int k = 0; k < 8; k++) {
+        sum += static_cast<double>(a[i][k]) * b[k][j];
       }
+      c[i][j] = truncate(sum);
     }
   }
   for (int lane = 0; lane < WARP; lane++) {
@@ -374,6 +390,9 @@ Block* prepareBlock(Index index, Fiber* own) {
     fiber.waited = false;
     fiber.step = 0;
     fiber.accesses = 0;
+    fiber.copies.clear();
+    fiber.groups.clear();
+    fiber.uncommitted = 0;
     if (__asan_unpoison_memory_region != nullptr) {
       __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
     }
@@ -487,6 +506,31 @@ void fail(const char* format, ...) {
 void setProgrammatic(bool next) { programmatic = next; }
 
 void waitForLastLaunch() { fiber(current).waited = true; }
+
+void beginCopy(Copy copy) {
+  fiber(current).copies.push_back(copy);
+  fiber(current).uncommitted++;
+}
+
+void commitCopies() {
+  Fiber& own = fiber(current);
+  own.groups.push_back(own.uncommitted);
+  own.uncommitted = 0;
+}
+
+bool nextCopy(int later, Copy& copy) {
+  Fiber& own = fiber(current);
+  while (own.groups.size() > static_cast<size_t>(later) && own.groups.front() == 0) {
+    own.groups.pop_front();
+  }
+  if (own.groups.size() <= static_cast<size_t>(later)) {
+    return false;
+  }
+  own.groups.front()--;
+  copy = own.copies.front();
+  own.copies.pop_front();
+  return true;
+}
 
 void blockBarrier(Site site) { waitAt(block().barrier, threadsOfBlock(), site, "the barrier"); }
 

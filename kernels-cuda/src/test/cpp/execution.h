@@ -55,6 +55,19 @@ void multiplyTile(Site site, float* c, const uint32_t* a, const uint32_t* b);
 // Where a place in this block's shared memory is in that of another block of the cluster.
 const float* ofBlock(const float* own, unsigned rank);
 
+// A copy that a thread has begun, and has not yet waited for.
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+
+void beginCopy(Copy copy);
+void commitCopies();
+
+// Hands out a copy of this thread's oldest groups, but not of the last `later`; false: none is left.
+bool nextCopy(int later, Copy& copy);
+
 // Whether the next launch is a programmatic one, whose threads have to wait for the one before it.
 void setProgrammatic(bool programmatic);
 
@@ -182,6 +195,26 @@ inline void storeGlobal16(float* p, float4 v) { execution::store(p, v); }
 inline void storeGlobal16(uint16_t* p, uint4 v) { execution::store(p, v); }
 inline float4 stream16(const float* p) { return execution::load<float4>(p); }
 inline uint4 stream16(const uint16_t* p) { return execution::load<uint4>(p); }
+
+// They land when they are waited for, and not before.
+inline void copyAsync16(float* to, const void* from) {
+  execution::requireAligned(to, 16, "copy to");
+  execution::requireAligned(from, 16, "copy from");
+  execution::beginCopy({to, from, 16});
+}
+inline void copyAsync8(float* to, const void* from) {
+  execution::requireAligned(to, 8, "copy to");
+  execution::requireAligned(from, 8, "copy from");
+  execution::beginCopy({to, from, 8});
+}
+inline void commitCopies() { execution::commitCopies(); }
+template <int LATER>
+inline void waitForCopies() {
+  execution::Copy copy;
+  while (execution::nextCopy(LATER, copy)) {
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  }
+}
 
 inline void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

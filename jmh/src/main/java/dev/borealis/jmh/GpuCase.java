@@ -16,6 +16,7 @@ import dev.borealis.ffm.Cublas;
 import dev.borealis.ffm.CublasMatrix;
 import dev.borealis.ffm.DataType;
 import dev.borealis.ffm.Event;
+import dev.borealis.ffm.Graph;
 import dev.borealis.ffm.Stream;
 import dev.borealis.tensor.DType;
 import dev.borealis.tensor.Tensor;
@@ -106,7 +107,7 @@ final class GpuCase implements AutoCloseable {
       Tensor tensor = Tensor.allocate(host, dtype, rows, columns);
       for (int row = 0; row < rows; row++) {
         for (int column = 0; column < columns; column++) {
-          tensor.set(row, column, (float) random.nextGaussian());
+          tensor.set(row, column, 2 * random.nextFloat() - 1);
         }
       }
       stream.copy(tensor, device);
@@ -172,6 +173,22 @@ final class GpuCase implements AutoCloseable {
         1,
         new CublasMatrix(y.deviceAddress(), type, out, false),
         ComputeType.F32);
+  }
+
+  /** Records executions one after the other, so that only the device's work is timed. */
+  Graph record(Runnable piece, int count) {
+    return Graph.capture(
+        CudaStreams.of(stream),
+        () -> {
+          for (int i = 0; i < count; i++) {
+            piece.run();
+          }
+        });
+  }
+
+  /** Queues what was recorded. */
+  void launch(Graph graph) {
+    graph.launch(CudaStreams.of(stream));
   }
 
   /** Returns nanoseconds of one of several executions, by the device's clock. */
