@@ -6,26 +6,36 @@
 namespace borealis {
 
 constexpr int ROWS = 32;            // of a row tile
-constexpr int BACKWARD_ROWS = 16;   // of a row tile of backward_up: the sums of G fill the registers
 constexpr int OUTER_COLUMNS = 64;   // of a warp in the product `outer`
 constexpr int DECODE_BLOCKS = 8;    // of a cluster
 constexpr int DECODE_FLOATS = 512;  // of shared memory before X: shares, Z, U and phi's scratch
 constexpr int PHI_ROWS = 8;         // of a tile of the kernels that are phi alone
+constexpr int FUSED_RANK = 16;      // of one launch from X to Y
+constexpr int FUSED_PITCH = 24;     // of U there; 16 and 8: a half-warp's 8-byte loads meet all banks
+constexpr int EXPAND_RANKS = 32;    // of U in shared memory at a time
+constexpr int EXPAND_PITCH = 40;    // 32 and 8, likewise
 
 DEVICE int least(int a, int b) { return a < b ? a : b; }
 
+// What every kernel but `up` begins with.
+DEVICE void afterLastLaunch() {
+  waitForLastLaunch();
+  letNextLaunchBegin();
+}
+
 // One launch from X to Y for r <= 16: X is read once, Y read and written once, Z and U stay on chip.
+// Shared memory is U and the queue, which serves X and A, then Z's sums and phi, then Y and B.
 template <class T, int NT>
 DEVICE void forward(const Forward& p) {
-  SHARED_MEMORY(shared);
+  SHARED_MEMORY(u);
+  float* queue = u + ROWS * FUSED_PITCH;
   constexpr int LDZ = 8 * NT;
-  constexpr int LDU = 24;  // 16 and 8: a half-warp's 8-byte loads meet all banks
-  float* z = shared + WARPS * ROWS * (LDZ + 8);
-  float* u = z + ROWS * LDZ;
+  float* z = queue + WARPS * ROWS * (LDZ + 8);
   int row0 = ROWS * static_cast<int>(blockIdx.x);
   float c[2][NT][4] = {};
-  contract<T, 2, NT>(p.down, row0, 0, 32 * warpId(), p.down.k, 32 * WARPS, c);
-  sumOverWarps(shared, c, [&](int row, int j, float sum) {
+  contract<T, 2, NT>(p.down, queue, row0, 0, 32 * warpId(), p.down.k, 32 * WARPS, c);
+  __syncthreads();
+  sumOverWarps(queue, c, [&](int row, int j, float sum) {
     float value = 0.0f;
     if (j < p.phi.ra) {
       value = p.phi.scale * sum + (p.phi.downBias != nullptr ? p.phi.downBias[j] : 0.0f);
@@ -37,36 +47,101 @@ DEVICE void forward(const Forward& p) {
   });
   __syncthreads();
   // The warps' shares are summed: their place serves phi.
-  PhiTile tile = {z, shared, shared + ROWS * p.phi.r, LDZ, ROWS};
+  PhiTile tile = {z, queue, queue + ROWS * p.phi.r, LDZ, ROWS};
   preparePhi(p.phi, tile);
-  phiForward(p.phi, tile, row0, u, LDU);
+  phiForward(p.phi, tile, row0, u, FUSED_PITCH);
   __syncthreads();
-  for (int k0 = 32 * warpId(); k0 < p.up.k; k0 += 32 * WARPS) {
-    expand<T, 2, false>(p.up, u, LDU, least(ROWS, p.up.n - row0), row0, k0);
+
+  // All columns have the same U: its fragments stay in registers.
+  SplitPair hidden[2][4];
+#pragma unroll
+  for (int step = 0; step < FUSED_RANK / 8; step++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      int row = 8 * i + (laneId() >> 2);
+      hidden[step][i] = splitPair(load8(u + row * FUSED_PITCH + 8 * step + 2 * (laneId() & 3)));
+    }
   }
+  constexpr int Y_SLOTS = 8;
+  constexpr int SLOTS = Y_SLOTS + 2 * FUSED_RANK / 8;
+  constexpr int STAGES = WARP_SLOTS / SLOTS;
+  float* slots = ownSlots(queue, WARP_SLOTS);
+  int rows = least(ROWS, p.up.n - row0);
+  int next = 32 * warpId();
+  auto fetch = [&](int stage) {
+    if (next < p.up.k) {
+      float* at = slots + stage * SLOTS * SLOT;
+      Output<T, OwnRow> output = {p.up, rows, row0, next, {}};
+      output.fetchOld(at);
+#pragma unroll
+      for (int step = 0; step < FUSED_RANK / 8; step++) {
+        const float* w = output.weights(8 * step);
+        copyAsync16(at + (Y_SLOTS + 2 * step) * SLOT, w);
+        copyAsync16(at + (Y_SLOTS + 2 * step + 1) * SLOT, w + p.up.ldW);
+      }
+    }
+    commitCopies();
+    next += 32 * WARPS;
+  };
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) {
+    fetch(stage);
+  }
+  int stage = 0;
+  for (int k0 = 32 * warpId(); k0 < p.up.k; k0 += 32 * WARPS) {
+    fetch(stage == 0 ? STAGES - 1 : stage - 1);
+    waitForCopies<STAGES - 1>();
+    const float* at = slots + stage * SLOTS * SLOT;
+    Output<T, OwnRow> output = {p.up, rows, row0, k0, {}};
+#pragma unroll
+    for (int step = 0; step < FUSED_RANK / 8; step++) {
+      output.add(
+          [&](int row, int) { return hidden[step][row >> 3]; }, 8 * step,
+          load16(at + (Y_SLOTS + 2 * step) * SLOT), load16(at + (Y_SLOTS + 2 * step + 1) * SLOT));
+    }
+    output.template put<false>(at);
+    stage = stage + 1 == STAGES ? 0 : stage + 1;
+  }
+  waitForCopies<0>();
 }
 
-// The second of two launches for r <= 64, or for few rows: shares of Z to Y. The blocks of a row tile
+// The second of two launches for r <= 64 and few rows: shares of Z to Y. The blocks of a row tile
 // compute its phi each, and divide the columns of Y among themselves.
 template <class T>
 DEVICE void up(const Forward& p) {
   SHARED_MEMORY(shared);
   int ldz = static_cast<int>(p.phi.ldZ);
   int ldu = static_cast<int>(p.phi.ldU) + 8;  // a half-warp's 8-byte loads meet all banks
-  float* z = shared;
+  float* slots = ownSlots(shared, 8);
+  float* z = shared + WARPS * 8 * SLOT;
   float* u = z + ROWS * ldz;
   float* t = u + ROWS * ldu;
   int row0 = ROWS * static_cast<int>(blockIdx.x);
-  waitForLastLaunch();
+  int rows = least(ROWS, p.up.n - row0);
+  int first = 32 * (WARPS * static_cast<int>(blockIdx.y) + warpId());
+  // The launch before has let this one begin when all before it had ended: Y is as they left it.
+  if (first < p.up.k) {
+    Output<T, OwnRow>{p.up, rows, row0, first, {}}.fetchOld(slots);
+  }
+  commitCopies();
+  afterLastLaunch();
   loadZ(p.phi, row0, ROWS, z, ldz, blockIdx.y == 0);
   __syncthreads();
   PhiTile tile = {z, t, t + (p.phi.kind == AURORA ? ROWS * p.phi.r : 0), ldz, ROWS};
   preparePhi(p.phi, tile);
   phiForward(p.phi, tile, row0, u, ldu);
   __syncthreads();
-  int first = 32 * (WARPS * static_cast<int>(blockIdx.y) + warpId());
+  waitForCopies<0>();
   for (int k0 = first; k0 < p.up.k; k0 += 32 * WARPS * static_cast<int>(gridDim.y)) {
-    expand<T, 2, false>(p.up, u, ldu, least(ROWS, p.up.n - row0), row0, k0);
+    Output<T, OwnRow> output = {p.up, rows, row0, k0, {}};
+#pragma unroll 2
+    for (int j0 = 0; j0 < p.up.r; j0 += 8) {
+      const float* w = output.weights(j0);
+      output.add(
+          [&](int row, int j) { return splitPair(load8(u + row * ldu + j)); }, j0, global16(w),
+          global16(w + p.up.ldW));
+    }
+    output.template put<false>(k0 == first ? slots : nullptr);
   }
 }
 
@@ -166,10 +241,11 @@ DEVICE void decode(const Forward& p) {
     }
     int64_t at = row * up.ldOut;
     if (T::EXACT && up.outF32) {
-      update8<F32>(static_cast<float*>(up.out) + at, k, up.k, up.vectorOut, up.accumulate, value);
+      update8<F32>(static_cast<float*>(up.out) + at, k, up.k, up.vectorOut, up.accumulate, nullptr,
+          value);
     } else {
       update8<T>(static_cast<typename T::Storage*>(up.out) + at, k, up.k, up.vectorOut,
-          up.accumulate, value);
+          up.accumulate, nullptr, value);
     }
   }
 }
@@ -181,10 +257,10 @@ DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   SHARED_MEMORY(shared);
   int j0 = 32 * static_cast<int>(blockIdx.x);
   int first = p.split * static_cast<int>(blockIdx.z);
-  letNextLaunchBegin();
   float c[2][4][4] = {};
-  contract<T, 2, 4>(
-      p, row0, j0, first + 32 * warpId(), least(first + p.split, p.k), 32 * WARPS, c, rowOf);
+  contract<T, 2, 4>(p, shared, row0, j0, first + 32 * warpId(), least(first + p.split, p.k),
+      32 * WARPS, c, rowOf);
+  __syncthreads();
   sumOverWarps(shared, c, [&](int row, int column, float sum) {
     int64_t n = row0 + row;
     int j = j0 + column;
@@ -208,66 +284,108 @@ DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   });
 }
 
-// Y or dX: 16 MT rows, 256 columns.
-template <class T, int MT, bool MASKED, class Row = OwnRow>
-DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
-  int k0 = 32 * (WARPS * static_cast<int>(blockIdx.x) + warpId());
-  if (k0 < p.k) {
-    const float* u = p.u + row0 * p.ldU;
-    expand<T, MT, MASKED>(p, u, p.ldU, least(16 * MT, p.n - row0), row0, k0, rowOf);
-  }
-}
-
-// Shares of G from `split` rows of D: 16 MJ rows of G, 512 columns.
-template <class Source, int MJ>
-DEVICE void outerTile(const Product& p, const Source& source) {
-  int j0 = 16 * MJ * static_cast<int>(blockIdx.x);
-  int k0 = OUTER_COLUMNS * (WARPS * static_cast<int>(blockIdx.y) + warpId());
-  int split = static_cast<int>(blockIdx.z);
-  if (k0 < p.k) {
-    Outer<Source, MJ> outer;
-    outer.add(p, source, j0, k0, split * p.split, least((split + 1) * p.split, p.n));
-    outer.store(p, split, j0, k0);
-  }
-}
-
-// The first pass of the backward: dY is read once, for shares of dU and of B's gradient. `contract`
-// and `outer` have the same D.
-struct BackwardUp {
-  Product contract;
-  Product outer;
-};
-
-template <class T, int MJ>
-DEVICE void backwardUp(const BackwardUp& p) {
+// The same for many rows: shares of 128 rows and 64 columns of C.
+template <class T>
+DEVICE void contractTall(const Product& p) {
   SHARED_MEMORY(shared);
-  int j0 = 16 * MJ * static_cast<int>(blockIdx.x);
-  int tile = static_cast<int>(blockIdx.y);
-  int split = static_cast<int>(blockIdx.z);
-  int k0 = OUTER_COLUMNS * (WARPS * tile + warpId());
-  int end = least((split + 1) * p.outer.split, p.outer.n);
-  Streamed<T> source = {p.outer};
-  Outer<Streamed<T>, MJ> outer;
-  for (int row0 = split * p.outer.split; row0 < end; row0 += BACKWARD_ROWS) {
-    float c[1][2 * MJ][4] = {};
-    contract<T, 1, 2 * MJ>(
-        p.contract, row0, j0, k0, least(k0 + OUTER_COLUMNS, p.contract.k), 32, c);
-    sumOverWarps(shared, c, [&](int row, int column, float sum) {
-      if (row0 + row < p.contract.n && j0 + column < p.contract.ldU) {
-        int64_t at = static_cast<int64_t>(tile) * p.contract.n + row0 + row;
-        p.contract.partial[at * p.contract.ldU + j0 + column] = sum;
+  using Tile = TallTile<T>;
+  int row0 = Tile::ROWS * static_cast<int>(blockIdx.y);
+  int j0 = Tile::RANKS * static_cast<int>(blockIdx.x);
+  int first = p.split * static_cast<int>(blockIdx.z);
+  float c[1][Tile::RANKS / 8][4] = {};
+  Tile::run(p, shared, row0, j0, first, least(first + p.split, p.k), c);
+#pragma unroll
+  for (int j = 0; j < Tile::RANKS / 8; j++) {
+    int column = j0 + 8 * j + 2 * (laneId() & 3);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      int row = row0 + 16 * warpId() + 8 * half + (laneId() >> 2);
+      if (row < p.n && column < p.ldU) {
+        float* at = p.partial + (static_cast<int64_t>(blockIdx.z) * p.n + row) * p.ldU + column;
+        *reinterpret_cast<float2*>(at) = {c[0][j][2 * half], c[0][j][2 * half + 1]};
       }
-    });
-    if (k0 < p.outer.k) {
-      // The rows' second reading, with other lanes: from L1.
-      outer.add(p.outer, source, j0, k0, row0, least(row0 + BACKWARD_ROWS, end));
+    }
+  }
+}
+
+// Y or dX from U in memory: 32 ROW_WARPS rows and 256 / ROW_WARPS columns.
+template <class T, int ROW_WARPS, bool MASKED, class Row = OwnRow>
+DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
+  SHARED_MEMORY(shared);
+  constexpr int TILE_ROWS = ROWS * ROW_WARPS;
+  float* high = shared;
+  float* low = high + TILE_ROWS * EXPAND_PITCH;
+  int own = ROWS * (warpId() % ROW_WARPS);
+  int column = WARPS / ROW_WARPS * static_cast<int>(blockIdx.x) + warpId() / ROW_WARPS;
+  Output<T, Row> output = {p, least(ROWS, p.n - row0 - own), row0 + own, 32 * column, rowOf};
+  float* slots = ownSlots(low + TILE_ROWS * EXPAND_PITCH, 4 * output.slotsOfRow());
+  bool inside = output.k0 < p.k;
+  if (inside) {
+    output.fetchOld(slots);
+  }
+  commitCopies();
+  for (int first = 0; first < p.r; first += EXPAND_RANKS) {
+    __syncthreads();
+    // U is split once for all columns.
+    for (int i = threadIdx.x; i < TILE_ROWS * EXPAND_RANKS / 4; i += THREADS) {
+      int row = i / (EXPAND_RANKS / 4);
+      int j = i % (EXPAND_RANKS / 4) * 4;
+      float4 value = {0.0f, 0.0f, 0.0f, 0.0f};
+      if (row0 + row < p.n && first + j < p.ldU) {
+        value = global16(p.u + (row0 + row) * p.ldU + first + j);
+      }
+      SplitPair one = splitPair({value.x, value.y});
+      SplitPair two = splitPair({value.z, value.w});
+      store16(high + row * EXPAND_PITCH + j,
+          {__uint_as_float(one.first.high), __uint_as_float(one.second.high),
+              __uint_as_float(two.first.high), __uint_as_float(two.second.high)});
+      store16(low + row * EXPAND_PITCH + j,
+          {__uint_as_float(one.first.low), __uint_as_float(one.second.low),
+              __uint_as_float(two.first.low), __uint_as_float(two.second.low)});
     }
     __syncthreads();
+    if (inside) {
+      auto hidden = [&](int row, int j) -> SplitPair {
+        int at = (own + row) * EXPAND_PITCH + j - first;
+        float2 h = load8(high + at);
+        float2 l = load8(low + at);
+        return {{__float_as_uint(h.x), __float_as_uint(l.x)},
+            {__float_as_uint(h.y), __float_as_uint(l.y)}};
+      };
+#pragma unroll 2
+      for (int j0 = first; j0 < least(first + EXPAND_RANKS, p.r); j0 += 8) {
+        const float* w = output.weights(j0);
+        output.add(hidden, j0, global16(w), global16(w + p.ldW));
+      }
+    }
   }
-  if (k0 < p.outer.k) {
-    outer.store(p.outer, split, j0, k0);
-    if (p.outer.columnSums != nullptr && blockIdx.x == 0) {
-      outer.storeColumnSums(p.outer, split, k0);
+  waitForCopies<0>();
+  if (inside) {
+    output.template put<MASKED>(slots);
+  }
+}
+
+// Shares of G from `split` rows of D: 16 MJ rows of G, and 512 columns, 64 a warp. Where one warp has
+// all columns, the others take rows of their own.
+template <class Source, int MJ>
+DEVICE void outerTile(const Product& p, const Source& source) {
+  SHARED_MEMORY(shared);
+  int j0 = 16 * MJ * static_cast<int>(blockIdx.x);
+  bool narrow = p.k <= OUTER_COLUMNS && p.columnSums == nullptr;
+  int k0 = narrow ? 0 : OUTER_COLUMNS * (WARPS * static_cast<int>(blockIdx.y) + warpId());
+  int split = static_cast<int>(blockIdx.z);
+  Outer<Source, MJ> outer;
+  if (k0 < p.k) {
+    outer.add(p, source, shared, j0, k0, split * p.split, least((split + 1) * p.split, p.n),
+        narrow ? warpId() : 0, narrow ? WARPS : 1);
+  }
+  if (narrow) {
+    outer.gather(shared);
+  }
+  if (k0 < p.k && (!narrow || warpId() == 0)) {
+    outer.store(p, split, j0, k0);
+    if (p.columnSums != nullptr && blockIdx.x == 0) {
+      outer.storeColumnSums(p, split, k0);
     }
   }
 }
@@ -307,16 +425,13 @@ DEVICE void batchContract(const Batch& p) {
 
 DEVICE void batchPhi(const Batch& p) {
   BatchTile tile(p, blockIdx.x);
-  letNextLaunchBegin();
-  waitForLastLaunch();
   phiForwardTile(tile.group.forward.phi, tile.row0);
 }
 
 template <class T>
 DEVICE void batchExpand(const Batch& p) {
   BatchTile tile(p, blockIdx.y);
-  waitForLastLaunch();
-  expandTile<T, 2, false>(tile.group.forward.up, tile.row0, ListedRow{tile.group.rows});
+  expandTile<T, 1, false>(tile.group.forward.up, tile.row0, ListedRow{tile.group.rows});
 }
 
 // Z and shares of dU to dZ, and what the gradients of phi's own parameters are sums of.
@@ -344,6 +459,7 @@ DEVICE void phiBackwardTile(const Phi& p) {
     int j = i - row * p.r;
     int64_t at = (row0 + row) * p.ldU + j;
     float dU = 0.0f;
+#pragma unroll 8
     for (int share = 0; share < p.partials; share++) {
       dU += p.partial[share * (p.n * p.ldU) + at];
     }
@@ -408,16 +524,25 @@ struct SplineOuter {
 
 struct FullSpline {
   using Order = F32;
+  static constexpr int SLOTS = 0;
   const Product& p;
   const ColumnSums& s;
 
-  DEVICE void load(int row, int k0, int g, float (&value)[8]) const {
+  DEVICE void fetch(int, int, int, float*) const {}
+
+  DEVICE void take(int n0, int end, int k0, const float*, float (&value)[2][8]) const {
     int bases = s.gridSize + 3;
 #pragma unroll
-    for (int e = 0; e < 8; e++) {
-      int k = runColumn<F32>(k0, g, 8, e >> 2) + (e & 3);
-      int i = k / bases;
-      value[e] = k < p.k ? Bases<ColumnSums>(s, s.z[row * s.ldZ + i]).at(k - i * bases) : 0.0f;
+    for (int half = 0; half < 2; half++) {
+      int row = n0 + (laneId() & 3) + 4 * half;
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        int k = runColumn<F32>(k0, laneId() >> 2, 8, e >> 2) + (e & 3);
+        int i = k / bases;
+        value[half][e] = k < p.k && row < end
+            ? Bases<ColumnSums>(s, s.z[row * s.ldZ + i]).at(k - i * bases)
+            : 0.0f;
+      }
     }
   }
 };
@@ -450,20 +575,42 @@ DEVICE void columnSumsTile(const ColumnSums& p) {
   }
 }
 
-DEVICE void reduceColumns(const Reduction& p) {
-  int row = static_cast<int>(blockIdx.x);
-  int column = THREADS * static_cast<int>(blockIdx.y) + static_cast<int>(threadIdx.x);
-  if (column >= p.columns) {
-    return;
+// 32 rows and 32 columns of the sums, which may be put out transposed.
+DEVICE void reduceTile(const Reduction& p) {
+  SHARED_MEMORY(shared);
+  constexpr int PITCH = 33;
+  constexpr int OWN = 32 / WARPS;
+  int row0 = 32 * static_cast<int>(blockIdx.y);
+  int column0 = 32 * static_cast<int>(blockIdx.x);
+  int column = column0 + laneId();
+  float sum[OWN] = {};
+#pragma unroll 4
+  for (int share = 0; share < p.count; share++) {
+#pragma unroll
+    for (int i = 0; i < OWN; i++) {
+      int row = row0 + WARPS * i + warpId();
+      if (row < p.rows && column < p.columns) {
+        sum[i] += p.partial[share * p.stride + row * p.ldP + column];
+      }
+    }
   }
-  const float* partial = p.partial + row * p.ldP + column;
-  float sum = 0.0f;
-  for (int i = 0; i < p.count; i++) {
-    sum += partial[i * p.stride];
+  float factor = p.gain != nullptr && column < p.columns ? p.factor * p.gain[column] : p.factor;
+#pragma unroll
+  for (int i = 0; i < OWN; i++) {
+    shared[(WARPS * i + warpId()) * PITCH + laneId()] = factor * sum[i];
   }
-  sum *= p.gain != nullptr ? p.factor * p.gain[column] : p.factor;
-  float* out = p.out + (p.transposed ? column * p.ldOut + row : row * p.ldOut + column);
-  *out = p.accumulate ? *out + sum : sum;
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < OWN; i++) {
+    int far = WARPS * i + warpId();
+    int row = row0 + (p.transposed ? laneId() : far);
+    int at = column0 + (p.transposed ? far : laneId());
+    if (row < p.rows && at < p.columns) {
+      float value = shared[(row - row0) * PITCH + at - column0];
+      float* out = p.out + (p.transposed ? at * p.ldOut + row : row * p.ldOut + at);
+      *out = p.accumulate ? *out + value : value;
+    }
+  }
 }
 
 DEVICE void gainColumns(const GainGradient& p) {
@@ -521,49 +668,68 @@ DEVICE void adamWElement(const AdamW& p) {
 
 using namespace borealis;
 
-// One name for each type: borealis_<what>_<type>[_<tile>].
-#define KERNELS_OF_TYPE(T, type)                                                              \
-  KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) { forward<T, 2>(p); }             \
-  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) { forward<T, 4>(p); }             \
-  KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                               \
-  KERNEL(borealis_decode_##type, Forward, THREADS, 2) { decode<T>(p); }                       \
-  KERNEL(borealis_contract_##type, Product, THREADS, 2) {                                     \
-    contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                  \
-  }                                                                                           \
-  KERNEL(borealis_expand_##type, Product, THREADS, 2) {                                       \
-    expandTile<T, 4, true>(p, 64 * static_cast<int>(blockIdx.y));                                \
-  }                                                                                           \
-  KERNEL(borealis_batch_contract_##type, Batch, THREADS, 2) { batchContract<T>(p); }          \
-  KERNEL(borealis_batch_expand_##type, Batch, THREADS, 2) { batchExpand<T>(p); }              \
-  KERNEL(borealis_outer_##type##_16, Product, THREADS, 2) {                                   \
-    outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                             \
-  }                                                                                           \
-  KERNEL(borealis_outer_##type##_32, Product, THREADS, 2) {                                   \
-    outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                             \
-  }                                                                                           \
-  KERNEL(borealis_pack_##type, Pack, THREADS, 2) { packColumns<T>(p); }                       \
-  KERNEL(borealis_widen_##type, Widen, THREADS, 2) { widenRow<T>(p); }                        \
-  KERNEL(borealis_merge_add_##type, MergeAdd, THREADS, 2) { mergeAdd<T>(p); }                 \
-  KERNEL(borealis_fingerprint_##type, Fingerprint, THREADS, 2) { fingerprintRow<T>(p); }      \
-  KERNEL(borealis_backward_up_##type##_16, BackwardUp, THREADS, 2) { backwardUp<T, 1>(p); }   \
-  KERNEL(borealis_backward_up_##type##_32, BackwardUp, THREADS, 1) { backwardUp<T, 2>(p); }
+// One name for each type: borealis_<what>_<type>[_<tile>]. `blocks`: that a multiprocessor should hold
+// of the kernels that have the most in registers.
+#define KERNELS_OF_TYPE(T, type, blocks)                                                          \
+  KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) {                                     \
+    afterLastLaunch(); forward<T, 2>(p);                                                          \
+  }                                                                                               \
+  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) {                                     \
+    afterLastLaunch(); forward<T, 4>(p);                                                          \
+  }                                                                                               \
+  KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                                   \
+  KERNEL(borealis_decode_##type, Forward, THREADS, 2) { afterLastLaunch(); decode<T>(p); }        \
+  KERNEL(borealis_contract_##type, Product, THREADS, blocks) {                                    \
+    afterLastLaunch();                                                                            \
+    contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                      \
+  }                                                                                               \
+  KERNEL(borealis_contract_tall_##type, Product, THREADS, 2) {                                    \
+    afterLastLaunch();                                                                            \
+    contractTall<T>(p);                                                                           \
+  }                                                                                               \
+  KERNEL(borealis_expand_##type, Product, THREADS, 2) {                                           \
+    afterLastLaunch();                                                                            \
+    expandTile<T, 2, true>(p, 64 * static_cast<int>(blockIdx.y));                                 \
+  }                                                                                               \
+  KERNEL(borealis_batch_contract_##type, Batch, THREADS, blocks) {                                \
+    afterLastLaunch(); batchContract<T>(p);                                                       \
+  }                                                                                               \
+  KERNEL(borealis_batch_expand_##type, Batch, THREADS, 2) {                                       \
+    afterLastLaunch(); batchExpand<T>(p);                                                         \
+  }                                                                                               \
+  KERNEL(borealis_outer_##type##_16, Product, THREADS, 2) {                                       \
+    afterLastLaunch();                                                                            \
+    outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                                 \
+  }                                                                                               \
+  KERNEL(borealis_outer_##type##_32, Product, THREADS, blocks) {                                  \
+    afterLastLaunch();                                                                            \
+    outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                                 \
+  }                                                                                               \
+  KERNEL(borealis_pack_##type, Pack, THREADS, 2) { afterLastLaunch(); packColumns<T>(p); }        \
+  KERNEL(borealis_widen_##type, Widen, THREADS, 2) { afterLastLaunch(); widenRow<T>(p); }         \
+  KERNEL(borealis_merge_add_##type, MergeAdd, THREADS, 2) { afterLastLaunch(); mergeAdd<T>(p); }  \
+  KERNEL(borealis_fingerprint_##type, Fingerprint, THREADS, 2) {                                  \
+    afterLastLaunch(); fingerprintRow<T>(p);                                                      \
+  }
 
-KERNELS_OF_TYPE(F32, f32)
-KERNELS_OF_TYPE(BF16, bf16)
-KERNELS_OF_TYPE(F16, f16)
+KERNELS_OF_TYPE(F32, f32, 1)
+KERNELS_OF_TYPE(BF16, bf16, 2)
+KERNELS_OF_TYPE(F16, f16, 2)
 
 KERNEL(borealis_outer_spline, SplineOuter, THREADS, 2) {
+  afterLastLaunch();
   outerTile<FullSpline, 1>(p.product, FullSpline{p.product, p.source});
 }
 KERNEL(borealis_phi_forward, Phi, THREADS, 2) {
+  afterLastLaunch();
   phiForwardTile(p, PHI_ROWS * static_cast<int64_t>(blockIdx.x));
 }
-KERNEL(borealis_batch_phi, Batch, THREADS, 2) { batchPhi(p); }
-KERNEL(borealis_phi_backward, Phi, THREADS, 2) { phiBackwardTile(p); }
-KERNEL(borealis_column_sums, ColumnSums, THREADS, 2) { columnSumsTile(p); }
-KERNEL(borealis_reduce, Reduction, THREADS, 2) { reduceColumns(p); }
-KERNEL(borealis_gain_gradient, GainGradient, THREADS, 2) { gainColumns(p); }
-KERNEL(borealis_adamw, AdamW, THREADS, 2) { adamWElement(p); }
-KERNEL(borealis_merge_product, MergeProduct, THREADS, 2) { mergeProduct(p); }
-KERNEL(borealis_merge_phi, MergePhi, THREADS, 2) { mergePhi(p); }
-KERNEL(borealis_merge_centre, MergeCentre, THREADS, 2) { mergeCentre(p); }
+KERNEL(borealis_batch_phi, Batch, THREADS, 2) { afterLastLaunch(); batchPhi(p); }
+KERNEL(borealis_phi_backward, Phi, THREADS, 2) { afterLastLaunch(); phiBackwardTile(p); }
+KERNEL(borealis_column_sums, ColumnSums, THREADS, 2) { afterLastLaunch(); columnSumsTile(p); }
+KERNEL(borealis_reduce, Reduction, THREADS, 2) { afterLastLaunch(); reduceTile(p); }
+KERNEL(borealis_gain_gradient, GainGradient, THREADS, 2) { afterLastLaunch(); gainColumns(p); }
+KERNEL(borealis_adamw, AdamW, THREADS, 2) { afterLastLaunch(); adamWElement(p); }
+KERNEL(borealis_merge_product, MergeProduct, THREADS, 2) { afterLastLaunch(); mergeProduct(p); }
+KERNEL(borealis_merge_phi, MergePhi, THREADS, 2) { afterLastLaunch(); mergePhi(p); }
+KERNEL(borealis_merge_centre, MergeCentre, THREADS, 2) { afterLastLaunch(); mergeCentre(p); }

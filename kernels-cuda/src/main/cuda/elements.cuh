@@ -57,6 +57,16 @@ DEVICE void widen8(uint4 bits, float (&value)[8]) {
   }
 }
 
+template <class T>
+DEVICE uint4 narrow8(const float (&value)[8]) {
+  uint32_t words[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    words[i] = T::narrow(value[2 * i]) | static_cast<uint32_t>(T::narrow(value[2 * i + 1])) << 16;
+  }
+  return {words[0], words[1], words[2], words[3]};
+}
+
 // Reads a thread's two runs of one row. `vector`: the row begins at a multiple of 16 bytes.
 template <class T>
 DEVICE void loadRuns(
@@ -82,6 +92,66 @@ DEVICE void loadRuns(
   loadEdge<T>(row, runColumn<T>(first, part, parts, 1), columns, value + 4);
 }
 
+// Whether a thread's two runs are copied 16 bytes at a time.
+template <class T>
+DEVICE bool isWhole(int first, int part, int parts, int columns, bool vector) {
+  return vector && runColumn<T>(first, part, parts, 1) + 3 < columns;
+}
+
+// A lane's own place among those of its warp, 16 bytes in each of a row of slots: a queue between
+// copies from memory and their use, which no other lane sees. Neighbours use different banks.
+constexpr int SLOT = 4 * 32;  // floats
+
+// Slots that a thread's two runs take.
+template <class T>
+constexpr int RUN_SLOTS = T::EXACT ? 1 : 2;
+
+template <class T>
+DEVICE void putRuns(float* slot, const float (&value)[8]) {
+  if constexpr (T::EXACT) {
+    uint4 bits = narrow8<T>(value);
+    store16(slot, {__uint_as_float(bits.x), __uint_as_float(bits.y), __uint_as_float(bits.z),
+        __uint_as_float(bits.w)});
+  } else {
+    store16(slot, {value[0], value[1], value[2], value[3]});
+    store16(slot + SLOT, {value[4], value[5], value[6], value[7]});
+  }
+}
+
+// Begins to bring two runs into slots, or puts them there, zeros behind the last column.
+template <class T>
+DEVICE void fetchRuns(
+    const typename T::Storage* row, int first, int part, int parts, int columns, bool vector,
+    float* slot) {
+  if (isWhole<T>(first, part, parts, columns, vector)) {
+    copyAsync16(slot, row + runColumn<T>(first, part, parts, 0));
+    if constexpr (!T::EXACT) {
+      copyAsync16(slot + SLOT, row + runColumn<T>(first, part, parts, 1));
+    }
+    return;
+  }
+  float value[8];
+  loadEdge<T>(row, runColumn<T>(first, part, parts, 0), columns, value);
+  loadEdge<T>(row, runColumn<T>(first, part, parts, 1), columns, value + 4);
+  putRuns<T>(slot, value);
+}
+
+// Reads what fetchRuns has brought.
+template <class T>
+DEVICE void takeRuns(const float* slot, float (&value)[8]) {
+  float4 low = load16(slot);
+  if constexpr (T::EXACT) {
+    widen8<T>(
+        {__float_as_uint(low.x), __float_as_uint(low.y), __float_as_uint(low.z),
+            __float_as_uint(low.w)},
+        value);
+  } else {
+    float4 high = load16(slot + SLOT);
+    value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
+    value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
+  }
+}
+
 // Multiplies two runs by the 0/1 of a mask; the factor 1/(1-p) is the caller's. A product, not a
 // choice, so that a NaN stays one as in the definition.
 template <class T>
@@ -100,39 +170,30 @@ DEVICE void maskRuns(
   }
 }
 
-// Adds eight neighbours in a row to old values, or replaces those, up to the last column.
+// Adds eight neighbours in a row to old values, or replaces those, up to the last column. The old
+// ones come from slots where `fetch8` has brought them there.
 template <class T>
 DEVICE void update8(
     typename T::Storage* row, int column, int columns, bool vector, bool accumulate,
-    float (&value)[8]) {
+    const float* slot, float (&value)[8]) {
   if (vector && column + 7 < columns) {
+    if (accumulate) {
+      float old[8];
+      if (slot != nullptr) {
+        takeRuns<T>(slot, old);
+      } else {
+        loadRuns<T>(row + column, 0, 0, 1, 8, true, old);
+      }
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        value[i] += old[i];
+      }
+    }
     if constexpr (T::EXACT) {
-      if (accumulate) {
-        float old[8];
-        widen8<T>(stream16(row + column), old);
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-          value[i] += old[i];
-        }
-      }
-      uint4 bits;
-      bits.x = T::narrow(value[0]) | static_cast<uint32_t>(T::narrow(value[1])) << 16;
-      bits.y = T::narrow(value[2]) | static_cast<uint32_t>(T::narrow(value[3])) << 16;
-      bits.z = T::narrow(value[4]) | static_cast<uint32_t>(T::narrow(value[5])) << 16;
-      bits.w = T::narrow(value[6]) | static_cast<uint32_t>(T::narrow(value[7])) << 16;
-      storeGlobal16(row + column, bits);
+      storeGlobal16(row + column, narrow8<T>(value));
     } else {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        float* at = row + column + 4 * half;
-        float4 sum = {
-            value[4 * half], value[4 * half + 1], value[4 * half + 2], value[4 * half + 3]};
-        if (accumulate) {
-          float4 old = stream16(at);
-          sum.x += old.x, sum.y += old.y, sum.z += old.z, sum.w += old.w;
-        }
-        storeGlobal16(at, sum);
-      }
+      storeGlobal16(row + column, float4{value[0], value[1], value[2], value[3]});
+      storeGlobal16(row + column + 4, float4{value[4], value[5], value[6], value[7]});
     }
     return;
   }
@@ -140,6 +201,18 @@ DEVICE void update8(
   for (int i = 0; i < 8; i++) {
     if (column + i < columns) {
       T::set(row + column + i, accumulate ? T::get(row + column + i) + value[i] : value[i]);
+    }
+  }
+}
+
+// Begins to bring the old values that update8 will add to, where it takes them from slots.
+template <class T>
+DEVICE void fetch8(
+    const typename T::Storage* row, int column, int columns, bool vector, float* slot) {
+  if (vector && column + 7 < columns) {
+    copyAsync16(slot, row + column);
+    if constexpr (!T::EXACT) {
+      copyAsync16(slot + SLOT, row + column + 4);
     }
   }
 }

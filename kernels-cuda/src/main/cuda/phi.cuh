@@ -133,14 +133,25 @@ DEVICE void preparePhi(const Phi& p, const PhiTile& tile) {
     }
   }
   if (hasSumSpline(p)) {
+    // Eight lanes share a sum. All lanes shuffle, those without a sum too.
     int bases = p.gridSize + 3;
-    for (int i = threadIdx.x; i < tile.rows * bases; i += blockDim.x) {
+    int part = static_cast<int>(threadIdx.x) % 8;
+    for (int first = 0; first < tile.rows * bases; first += THREADS / 8) {
+      int i = first + static_cast<int>(threadIdx.x) / 8;
       int row = i / bases;
       float sum = 0.0f;
-      for (int j = 0; j < p.r; j++) {
-        sum += Bases<Phi>(p, tile.z[row * tile.ldz + j]).at(i - row * bases);
+      if (row < tile.rows) {
+        for (int j = part; j < p.r; j += 8) {
+          sum += Bases<Phi>(p, tile.z[row * tile.ldz + j]).at(i - row * bases);
+        }
       }
-      tile.q[i] = sum;
+#pragma unroll
+      for (int distance = 4; distance > 0; distance /= 2) {
+        sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+      }
+      if (row < tile.rows && part == 0) {
+        tile.q[i] = sum;
+      }
     }
   }
   __syncthreads();
@@ -148,11 +159,20 @@ DEVICE void preparePhi(const Phi& p, const PhiTile& tile) {
 
 // (M x)_j for a row x of shared memory; `transposed` is M's transpose, so that lanes read neighbours.
 DEVICE float mix(const float* transposed, const float* x, int r, int j) {
-  float sum = 0.0f;
-  for (int i = 0; i < r; i++) {
-    sum = fmaf(transposed[i * r + j], x[i], sum);
+  // Four sums, whose terms wait for memory together.
+  float sum[4] = {};
+  int i = 0;
+#pragma unroll 2
+  for (; i + 3 < r; i += 4) {
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      sum[e] = fmaf(transposed[(i + e) * r + j], x[i + e], sum[e]);
+    }
   }
-  return sum;
+  for (; i < r; i++) {
+    sum[0] = fmaf(transposed[i * r + j], x[i], sum[0]);
+  }
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 // phi(z)_j of one row.
@@ -214,6 +234,7 @@ DEVICE void loadZ(const Phi& p, int64_t row0, int rows, float* z, int ldz, bool 
     float sum = 0.0f;
     if (row0 + row < p.n && j < p.ra) {
       int64_t at = (row0 + row) * p.ldZ + j;
+#pragma unroll 8
       for (int share = 0; share < p.partials; share++) {
         sum += p.partial[share * (p.n * p.ldZ) + at];
       }

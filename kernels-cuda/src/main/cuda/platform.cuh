@@ -41,10 +41,6 @@ DEVICE uint4 global16(const uint16_t* p) { return __ldca(reinterpret_cast<const 
 DEVICE void storeGlobal16(float* p, float4 v) { __stwb(reinterpret_cast<float4*>(p), v); }
 DEVICE void storeGlobal16(uint16_t* p, uint4 v) { __stwb(reinterpret_cast<uint4*>(p), v); }
 
-// Read once: not worth a place in L1.
-DEVICE float4 stream16(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
-DEVICE uint4 stream16(const uint16_t* p) { return __ldcs(reinterpret_cast<const uint4*>(p)); }
-
 // Copies that go on by themselves, from global to shared memory at multiples of their size. They come
 // in groups: what was copied up to a commitCopies(). waitForCopies<N>() waits until all of this
 // thread's groups but the last N are there, for this thread; a barrier shows them to others.

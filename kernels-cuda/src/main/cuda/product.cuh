@@ -8,9 +8,11 @@
 // and the product of two such is three products (the fourth is below fp32's last place). So one
 // kernel serves every type, at fp32's accuracy. An infinite F32 element gives NaN.
 //
-// Fragments come from memory straight into registers in 16-byte accesses, without a detour through
-// shared memory: an index that is summed over may be permuted if both operands are, and so may the
-// columns of the result, so each thread takes neighbours. In a warp, g = lane / 4 and t = lane % 4.
+// Fragments come in 16-byte accesses: an index that is summed over may be permuted if both operands
+// are, and so may the columns of the result, so each thread takes neighbours. What is streamed from
+// memory is copied ahead, by the lane that will use it into slots of its own, so that as many bytes
+// are on their way as memory needs, whatever the number of threads. In a warp, g = lane / 4 and
+// t = lane % 4.
 #pragma once
 
 #include "elements.cuh"
@@ -38,6 +40,14 @@ DEVICE Split split(float value) {
   float low = value - __uint_as_float(high);
   return {high, low == low ? nearestTf32(low) : 0x7fc00000u};
 }
+
+// Two neighbours.
+struct SplitPair {
+  Split first;
+  Split second;
+};
+
+DEVICE SplitPair splitPair(float2 value) { return {split(value.x), split(value.y)}; }
 
 // An element of D: a 16-bit one is a tf32 as it is, its NaN too.
 template <class T>
@@ -82,36 +92,61 @@ struct ListedRow {
   DEVICE int64_t operator()(int64_t row) const { return rows[row]; }
 };
 
-// Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
-// below last contribute, 32 at a time. Fragment (m, j) is C's rows 16m + g, + 8, columns
-// 8j + 2t, + 1.
-template <class T, int MT, int NT, class Row = OwnRow>
-DEVICE void contract(
-    const Product& p, int row0, int j0, int first, int last, int stride, float (&c)[MT][NT][4],
-    Row rowOf = {}) {
-  const auto* d = static_cast<const typename T::Storage*>(p.d);
-  const int g = laneId() >> 2;
-  const int t = laneId() & 3;
-  for (int k0 = first; k0 < last; k0 += stride) {
-    float value[MT][2][8];
+// Brings and takes the fragments of 16 MT rows of D, 32 columns at a time, and with them those of 8 NT
+// rows of W.
+template <class T, int MT, int NT, class Row>
+struct Tile {
+  static constexpr int D_SLOTS = 2 * MT * RUN_SLOTS<T>;
+  static constexpr int SLOTS = D_SLOTS + 2 * NT;
+  const Product& p;
+  int row0;
+  int j0;
+  Row rowOf;
+
+  DEVICE void fetchD(int k0, float* slots) const {
+    const auto* d = static_cast<const typename T::Storage*>(p.d);
+    const int t = laneId() & 3;
 #pragma unroll
-    for (int m = 0; m < MT; m++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        int row = row0 + 16 * m + 8 * half + g;
-        if (row < p.n) {
-          loadRuns<T>(d + rowOf(row) * p.ldD, k0, t, 4, p.k, p.vectorD, value[m][half]);
-          if (p.mask.on) {
-            maskRuns<T>(p.mask, row, k0, t, 4, p.k, value[m][half]);
-          }
-        } else {
-#pragma unroll
-          for (int i = 0; i < 8; i++) {
-            value[m][half][i] = 0.0f;
-          }
-        }
+    for (int i = 0; i < 2 * MT; i++) {
+      int row = row0 + 8 * i + (laneId() >> 2);
+      float* slot = slots + i * RUN_SLOTS<T> * SLOT;
+      if (row < p.n) {
+        fetchRuns<T>(d + rowOf(row) * p.ldD, k0, t, 4, p.k, p.vectorD, slot);
+      } else {
+        float zeros[8] = {};
+        putRuns<T>(slot, zeros);
       }
     }
+  }
+
+  DEVICE void fetchW(int k0, float* slots) const {
+    const float* w = p.w + (j0 + (laneId() >> 2)) * p.ldW;
+#pragma unroll
+    for (int i = 0; i < 2 * NT; i++) {
+      // W's rows are padded to 16: beyond them there is nothing to read.
+      if (j0 + 8 * (i >> 1 & ~1) < p.r) {
+        int column = runColumn<T>(k0, laneId() & 3, 4, i & 1);
+        copyAsync16(slots + i * SLOT, w + 8 * (i >> 1) * p.ldW + column);
+      }
+    }
+  }
+
+  DEVICE void takeD(int k0, const float* slots, float (&value)[MT][2][8]) const {
+#pragma unroll
+    for (int i = 0; i < 2 * MT; i++) {
+      takeRuns<T>(slots + i * RUN_SLOTS<T> * SLOT, value[i >> 1][i & 1]);
+      int row = row0 + 8 * i + (laneId() >> 2);
+      if (p.mask.on && row < p.n) {
+        maskRuns<T>(p.mask, row, k0, laneId() & 3, 4, p.k, value[i >> 1][i & 1]);
+      }
+    }
+  }
+
+  // Adds what 32 columns contribute; `weights(j, run)` are four columns of row 8j + g of W. Fragment
+  // (m, j) is C's rows 16m + g, + 8, columns 8j + 2t, + 1.
+  template <class Weights>
+  DEVICE void add(
+      const float (&value)[MT][2][8], Weights weights, float (&c)[MT][NT][4]) const {
 #pragma unroll
     for (int run = 0; run < 2; run++) {
       Split a[MT][2][4];
@@ -126,12 +161,10 @@ DEVICE void contract(
           a[m][step][3] = splitElement<T>(value[m][1][i + 1]);
         }
       }
-      int column = runColumn<T>(k0, t, 4, run);
 #pragma unroll
       for (int j = 0; j < NT; j++) {
-        // W's rows are padded to 16: beyond them there is nothing to read.
         if (j0 + 8 * (j & ~1) < p.r) {
-          float4 w = global16(p.w + (j0 + 8 * j + g) * p.ldW + column);
+          float4 w = weights(j, run);
           Split b[2][2] = {{split(w.x), split(w.y)}, {split(w.z), split(w.w)}};
 #pragma unroll
           for (int step = 0; step < 2; step++) {
@@ -144,7 +177,116 @@ DEVICE void contract(
       }
     }
   }
+};
+
+// Slots of a warp in a kernel that leaves half of a large device's shared memory to another block.
+constexpr int WARP_SLOTS = 24;
+constexpr int QUEUE_FLOATS = WARPS * WARP_SLOTS * SLOT;
+
+// A lane's slots among those of all warps.
+DEVICE float* ownSlots(float* shared, int slotsOfWarp) {
+  return shared + warpId() * slotsOfWarp * SLOT + 4 * laneId();
 }
+
+// Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
+// below last contribute, 32 at a time. `queue` has QUEUE_FLOATS floats.
+template <class T, int MT, int NT, class Row = OwnRow>
+DEVICE void contract(
+    const Product& p, float* queue, int row0, int j0, int first, int last, int stride,
+    float (&c)[MT][NT][4], Row rowOf = {}) {
+  using Own = Tile<T, MT, NT, Row>;
+  constexpr int STAGES = WARP_SLOTS / Own::SLOTS;
+  static_assert(STAGES > 0);
+  Own tile = {p, row0, j0, rowOf};
+  float* slots = ownSlots(queue, WARP_SLOTS);
+  int next = first;
+  auto fetch = [&](int stage) {
+    if (next < last) {
+      float* at = slots + stage * Own::SLOTS * SLOT;
+      tile.fetchD(next, at);
+      tile.fetchW(next, at + Own::D_SLOTS * SLOT);
+    }
+    commitCopies();
+    next += stride;
+  };
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) {
+    fetch(stage);
+  }
+  int stage = 0;
+  for (int k0 = first; k0 < last; k0 += stride) {
+    fetch(stage == 0 ? STAGES - 1 : stage - 1);
+    waitForCopies<STAGES - 1>();
+    const float* at = slots + stage * Own::SLOTS * SLOT;
+    float value[MT][2][8];
+    tile.takeD(k0, at, value);
+    tile.add(
+        value,
+        [&](int j, int run) { return load16(at + (Own::D_SLOTS + 2 * j + run) * SLOT); }, c);
+    stage = stage + 1 == STAGES ? 0 : stage + 1;
+  }
+  waitForCopies<0>();
+}
+
+// A tile of C for many rows: 128 rows and 64 columns of it, from columns of D that no other block of
+// the tile has. A warp has 16 rows; the block shares W's columns, which come by turns into shared
+// memory, so that each is read from L2 once for 128 rows.
+template <class T>
+struct TallTile {
+  static constexpr int ROWS = 16 * WARPS;
+  static constexpr int RANKS = 64;
+  static constexpr int STAGES = T::EXACT ? 4 : 3;
+  // Of W's rows: eight lanes, two rows of four, meet all banks.
+  static constexpr int PITCH = T::EXACT ? 36 : 48;
+  using Own = Tile<T, 1, RANKS / 8, OwnRow>;
+
+  DEVICE static void run(const Product& p, float* shared, int row0, int j0, int first, int last,
+      float (&c)[1][RANKS / 8][4]) {
+    int ranks = (p.r - j0 + 15) / 16 * 16;
+    ranks = ranks < RANKS ? ranks : RANKS;
+    int stageFloats = ranks * PITCH + WARPS * Own::D_SLOTS * SLOT;
+    Own tile = {p, row0 + 16 * warpId(), j0, {}};
+    float* slots = ownSlots(shared, Own::D_SLOTS);
+    float* weights = shared + WARPS * Own::D_SLOTS * SLOT;
+    int next = first;
+    auto fetch = [&](int stage) {
+      if (next < last) {
+        tile.fetchD(next, slots + stage * stageFloats);
+        float* to = weights + stage * stageFloats;
+        for (int i = threadIdx.x; i < 8 * ranks; i += THREADS) {
+          int row = i >> 3;
+          int column = 4 * (i & 7);
+          copyAsync16(to + row * PITCH + column, p.w + (j0 + row) * p.ldW + next + column);
+        }
+      }
+      commitCopies();
+      next += 32;
+    };
+#pragma unroll
+    for (int stage = 0; stage < STAGES - 1; stage++) {
+      fetch(stage);
+    }
+    int stage = 0;
+    for (int k0 = first; k0 < last; k0 += 32) {
+      waitForCopies<STAGES - 2>();
+      // All have W's columns, and are done with those that the next ones replace.
+      __syncthreads();
+      fetch(stage == 0 ? STAGES - 1 : stage - 1);
+      float value[1][2][8];
+      tile.takeD(k0, slots + stage * stageFloats, value);
+      const float* w = weights + stage * stageFloats + (laneId() >> 2) * PITCH;
+      int t = laneId() & 3;
+      tile.add(
+          value,
+          [&](int j, int run) {
+            return load16(w + 8 * j * PITCH + runColumn<T>(0, t, 4, run));
+          },
+          c);
+      stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+    waitForCopies<0>();
+  }
+};
 
 // Sums the warps' fragments in their order, and hands C's elements (row, column) to `sink`. `shared`
 // has WARPS * 16 MT * (8 NT + 8) floats; all threads call.
@@ -183,28 +325,59 @@ DEVICE void sumOverWarps(float* shared, const float (&c)[MT][NT][4], Sink sink) 
   }
 }
 
-// Computes 16 MT rows from row0 and 32 columns from k0 of Y and puts them out. `u` is the row tile's
-// own, in shared or global memory; rows from `rows` on are not read. MASKED: p.mask may be on.
-template <class T, int MT, bool MASKED, class Row = OwnRow>
-DEVICE void expand(
-    const Product& p, const float* u, int64_t ldU, int rows, int row0, int k0, Row rowOf = {}) {
-  const int g = laneId() >> 2;
-  const int t = laneId() & 3;
+// 32 rows from row0 and 32 columns from k0 of Y or dX, the work of a warp. Rows from `rows` on are not
+// there. A thread has eight neighbours of four rows: fragment i's column c is column 4c + i of the 32.
+template <class T, class Row>
+struct Output {
+  static constexpr int MT = 2;
+  const Product& p;
+  int rows;
+  int row0;
+  int k0;
+  Row rowOf;
   float c[MT][4][4] = {};
-  for (int j0 = 0; j0 < p.r; j0 += 8) {
-    // Lane t takes ranks j0 + 2t, + 1 as the fragments' t and t + 4.
-    float2 value[MT][2];
+
+  DEVICE bool isF32() const { return !T::EXACT || p.outF32; }
+
+  // Slots for the old values of a thread's part of a row.
+  DEVICE int slotsOfRow() const { return isF32() ? 2 : 1; }
+
+  template <class Visit>
+  DEVICE void eachRow(Visit visit) const {
 #pragma unroll
-    for (int m = 0; m < MT; m++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        int row = 16 * m + 8 * half + g;
-        value[m][half] = row < rows ? load8(u + row * ldU + j0 + 2 * t) : float2{0, 0};
+    for (int i = 0; i < 2 * MT; i++) {
+      int local = 8 * i + (laneId() >> 2);
+      if (local < rows) {
+        visit(i, static_cast<int64_t>(row0 + local));
       }
     }
-    const float* w = p.w + (j0 + 2 * t) * p.ldW + k0 + 4 * g;
-    float4 even = global16(w);
-    float4 odd = global16(w + p.ldW);
+  }
+
+  // Begins to bring the old values, if they are added to.
+  DEVICE void fetchOld(float* slots) const {
+    int column = k0 + 8 * (laneId() & 3);
+    if (!p.accumulate) {
+      return;
+    }
+    eachRow([&](int i, int64_t row) {
+      int64_t at = rowOf(row) * p.ldOut;
+      float* slot = slots + i * slotsOfRow() * SLOT;
+      if (T::EXACT && p.outF32) {
+        fetch8<F32>(static_cast<const float*>(p.out) + at, column, p.k, p.vectorOut, slot);
+      } else {
+        fetch8<T>(static_cast<const typename T::Storage*>(p.out) + at, column, p.k, p.vectorOut,
+            slot);
+      }
+    });
+  }
+
+  // Adds what ranks j0 to j0 + 7 contribute. `hidden(row, j)` are U's ranks j, + 1 of a row of the
+  // tile, split; lane t takes ranks j0 + 2t, + 1 as the fragments' t and t + 4. `even` and `odd` are
+  // columns k0 + 4g .. + 3 of W's rows j0 + 2t and + 1.
+  template <class Hidden>
+  DEVICE void add(Hidden hidden, int j0, float4 even, float4 odd) {
+    const int g = laneId() >> 2;
+    const int t = laneId() & 3;
     Split b[4][2] = {
         {split(even.x), split(odd.x)},
         {split(even.y), split(odd.y)},
@@ -212,66 +385,88 @@ DEVICE void expand(
         {split(even.w), split(odd.w)}};
 #pragma unroll
     for (int m = 0; m < MT; m++) {
-      Split a[4] = {
-          split(value[m][0].x), split(value[m][1].x),
-          split(value[m][0].y), split(value[m][1].y)};
+      SplitPair low = hidden(16 * m + g, j0 + 2 * t);
+      SplitPair high = hidden(16 * m + 8 + g, j0 + 2 * t);
+      Split a[4] = {low.first, high.first, low.second, high.second};
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         multiplyAdd(c[m][i], a, b[i], true, p.lowW);
       }
     }
   }
-  // Fragment i's column c is column 4c + i of the 32: a thread's columns are neighbours.
-  int column = k0 + 8 * t;
-  if (column >= p.k) {
-    return;
+
+  // The weights of a step.
+  DEVICE const float* weights(int j0) const {
+    return p.w + (j0 + 2 * (laneId() & 3)) * p.ldW + k0 + 4 * (laneId() >> 2);
   }
-  float bias[8];
+
+  // Puts the sums out; `slots` are those of fetchOld, or null. MASKED: p.mask may be on.
+  template <bool MASKED>
+  DEVICE void put(const float* slots) {
+    const int t = laneId() & 3;
+    int column = k0 + 8 * t;
+    if (column >= p.k) {
+      return;
+    }
+    float bias[8];
 #pragma unroll
-  for (int i = 0; i < 8; i++) {
-    bias[i] = p.bias != nullptr && column + i < p.k ? p.bias[column + i] : 0.0f;
-  }
-#pragma unroll
-  for (int m = 0; m < MT; m++) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      int local = 16 * m + 8 * half + g;
-      if (local >= rows) {
-        continue;
-      }
+    for (int i = 0; i < 8; i++) {
+      bias[i] = p.bias != nullptr && column + i < p.k ? p.bias[column + i] : 0.0f;
+    }
+    eachRow([&](int i, int64_t row) {
       float value[8];
 #pragma unroll
-      for (int i = 0; i < 8; i++) {
-        value[i] = fmaf(p.scale, c[m][i & 3][2 * half + (i >> 2)], bias[i]);
+      for (int e = 0; e < 8; e++) {
+        value[e] = fmaf(p.scale, c[i >> 1][e & 3][2 * (i & 1) + (e >> 2)], bias[e]);
       }
-      int64_t row = row0 + local;
       if (MASKED && p.mask.on) {
         // BF16's order: the eight are neighbours, whatever their type.
         maskRuns<BF16>(p.mask, row, k0, t, 4, p.k, value);
       }
       int64_t at = rowOf(row) * p.ldOut;
+      const float* slot = slots == nullptr ? nullptr : slots + i * slotsOfRow() * SLOT;
       if (T::EXACT && p.outF32) {
-        update8<F32>(static_cast<float*>(p.out) + at, column, p.k, p.vectorOut,
-            p.accumulate, value);
+        update8<F32>(static_cast<float*>(p.out) + at, column, p.k, p.vectorOut, p.accumulate, slot,
+            value);
       } else {
-        update8<T>(static_cast<typename T::Storage*>(p.out) + at, column, p.k,
-            p.vectorOut, p.accumulate, value);
+        update8<T>(static_cast<typename T::Storage*>(p.out) + at, column, p.k, p.vectorOut,
+            p.accumulate, slot, value);
       }
-    }
+    });
   }
-}
+};
 
 // D of the product `outer`: a matrix in memory.
 template <class T>
 struct Streamed {
   using Order = T;
+  static constexpr int SLOTS = 2 * RUN_SLOTS<T>;
   const Product& p;
 
-  DEVICE void load(int row, int k0, int g, float (&value)[8]) const {
+  // Rows n0 + t and + 4, of the eight from n0, and 64 columns.
+  DEVICE void fetch(int n0, int end, int k0, float* slots) const {
     const auto* d = static_cast<const typename T::Storage*>(p.d);
-    loadRuns<T>(d + row * p.ldD, k0, g, 8, p.k, p.vectorD, value);
-    if (p.mask.on) {
-      maskRuns<T>(p.mask, row, k0, g, 8, p.k, value);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      int row = n0 + (laneId() & 3) + 4 * half;
+      float* slot = slots + half * RUN_SLOTS<T> * SLOT;
+      if (row < end) {
+        fetchRuns<T>(d + row * p.ldD, k0, laneId() >> 2, 8, p.k, p.vectorD, slot);
+      } else {
+        float zeros[8] = {};
+        putRuns<T>(slot, zeros);
+      }
+    }
+  }
+
+  DEVICE void take(int n0, int end, int k0, const float* slots, float (&value)[2][8]) const {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      takeRuns<T>(slots + half * RUN_SLOTS<T> * SLOT, value[half]);
+      int row = n0 + (laneId() & 3) + 4 * half;
+      if (p.mask.on && row < end) {
+        maskRuns<T>(p.mask, row, k0, laneId() >> 2, 8, p.k, value[half]);
+      }
     }
   }
 };
@@ -280,50 +475,101 @@ struct Streamed {
 template <class Source, int MJ>
 struct Outer {
   using T = typename Source::Order;
+  static constexpr int SLOTS = Source::SLOTS + MJ;
+  static constexpr int STAGES = WARP_SLOTS / SLOTS;
   float c[MJ][8][4] = {};
   float sums[8] = {};
 
-  // Adds rows [begin, end), eight at a time.
-  DEVICE void add(const Product& p, const Source& source, int j0, int k0, int begin, int end) {
-    const int g = laneId() >> 2;
-    const int t = laneId() & 3;
-    for (int n0 = begin; n0 < end; n0 += 8) {
+  // Adds rows [begin, end), eight at a time, those from begin + 8 `turn` on of every 8 `turns`.
+  // `queue` has QUEUE_FLOATS floats.
+  DEVICE void add(const Product& p, const Source& source, float* queue, int j0, int k0, int begin,
+      int end, int turn, int turns) {
+    float* slots = ownSlots(queue, WARP_SLOTS);
+    int next = begin + 8 * turn;
+    auto fetch = [&](int stage) {
+      if (next < end) {
+        float* at = slots + stage * SLOTS * SLOT;
+        source.fetch(next, end, k0, at);
+        fetchU(p, next, end, j0, at + Source::SLOTS * SLOT);
+      }
+      commitCopies();
+      next += 8 * turns;
+    };
+#pragma unroll
+    for (int stage = 0; stage < STAGES - 1; stage++) {
+      fetch(stage);
+    }
+    int stage = 0;
+    for (int n0 = begin + 8 * turn; n0 < end; n0 += 8 * turns) {
+      fetch(stage == 0 ? STAGES - 1 : stage - 1);
+      waitForCopies<STAGES - 1>();
+      const float* at = slots + stage * SLOTS * SLOT;
       float value[2][8];
-      float2 u[MJ][2];
+      source.take(n0, end, k0, at, value);
+      step(value, at + Source::SLOTS * SLOT);
+      stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+    waitForCopies<0>();
+  }
+
+  // Ranks 2g, + 1 of rows n0 + t and + 4.
+  DEVICE static void fetchU(const Product& p, int n0, int end, int j0, float* slots) {
+#pragma unroll
+    for (int m = 0; m < MJ; m++) {
+      int j = j0 + 16 * m;
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        int row = n0 + t + 4 * half;
-        bool inside = row < end;
-        if (inside) {
-          source.load(row, k0, g, value[half]);
+        int row = n0 + (laneId() & 3) + 4 * half;
+        float* slot = slots + m * SLOT + 2 * half;
+        if (row < end && j < p.r) {
+          copyAsync8(slot, p.u + row * p.ldU + j + 2 * (laneId() >> 2));
         } else {
-#pragma unroll
-          for (int i = 0; i < 8; i++) {
-            value[half][i] = 0.0f;
-          }
-        }
-#pragma unroll
-        for (int m = 0; m < MJ; m++) {
-          int j = j0 + 16 * m;
-          u[m][half] = inside && j < p.r ? load8(p.u + row * p.ldU + j + 2 * g) : float2{0, 0};
+          *reinterpret_cast<float2*>(slot) = {0.0f, 0.0f};
         }
       }
-      Split a[MJ][4];
+    }
+  }
+
+  DEVICE void step(const float (&value)[2][8], const float* hidden) {
+    Split a[MJ][4];
+#pragma unroll
+    for (int m = 0; m < MJ; m++) {
+      // The fragment's rows g and g + 8 are rows 2g and 2g + 1 of G.
+      float4 u = load16(hidden + m * SLOT);
+      a[m][0] = split(u.x);
+      a[m][1] = split(u.y);
+      a[m][2] = split(u.z);
+      a[m][3] = split(u.w);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      Split b[2] = {splitElement<T>(value[0][i]), splitElement<T>(value[1][i])};
+      sums[i] += value[0][i] + value[1][i];
 #pragma unroll
       for (int m = 0; m < MJ; m++) {
-        // The fragment's rows g and g + 8 are rows 2g and 2g + 1 of G.
-        a[m][0] = split(u[m][0].x);
-        a[m][1] = split(u[m][0].y);
-        a[m][2] = split(u[m][1].x);
-        a[m][3] = split(u[m][1].y);
+        multiplyAdd(c[m][i], a[m], b, true, !T::EXACT);
       }
+    }
+  }
+
+  // Adds up what the warps have, for the first one. `shared` has WARPS * 32 MJ slots.
+  DEVICE void gather(float* shared) {
+    constexpr int OWN = 8 * MJ;  // of c's groups of four
+    float* own = ownSlots(shared, OWN);
+    __syncthreads();
 #pragma unroll
-      for (int i = 0; i < 8; i++) {
-        Split b[2] = {splitElement<T>(value[0][i]), splitElement<T>(value[1][i])};
-        sums[i] += value[0][i] + value[1][i];
+    for (int i = 0; i < OWN; i++) {
+      const auto& f = c[i >> 3][i & 7];
+      store16(own + i * SLOT, {f[0], f[1], f[2], f[3]});
+    }
+    __syncthreads();
+    if (warpId() == 0) {
 #pragma unroll
-        for (int m = 0; m < MJ; m++) {
-          multiplyAdd(c[m][i], a[m], b, true, !T::EXACT);
+      for (int i = 0; i < OWN; i++) {
+        auto& f = c[i >> 3][i & 7];
+        for (int warp = 1; warp < WARPS; warp++) {
+          float4 other = load16(own + (warp * OWN + i) * SLOT);
+          f[0] += other.x, f[1] += other.y, f[2] += other.z, f[3] += other.w;
         }
       }
     }

@@ -193,8 +193,6 @@ inline float4 global16(const float* p) { return execution::load<float4>(p); }
 inline uint4 global16(const uint16_t* p) { return execution::load<uint4>(p); }
 inline void storeGlobal16(float* p, float4 v) { execution::store(p, v); }
 inline void storeGlobal16(uint16_t* p, uint4 v) { execution::store(p, v); }
-inline float4 stream16(const float* p) { return execution::load<float4>(p); }
-inline uint4 stream16(const uint16_t* p) { return execution::load<uint4>(p); }
 
 // They land when they are waited for, and not before.
 inline void copyAsync16(float* to, const void* from) {

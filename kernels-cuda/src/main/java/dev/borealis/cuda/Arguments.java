@@ -53,12 +53,6 @@ final class Arguments {
   /** Down, φ, up. */
   final ForwardArguments forward;
 
-  /** The first pass of the backward. */
-  final MemorySegment backwardUp;
-
-  final ProductArguments contract;
-  final ProductArguments outer;
-
   /** φ on its own. */
   final MemorySegment phiAlone;
 
@@ -75,7 +69,6 @@ final class Arguments {
   /** Packing of weights. */
   final PackArguments pack;
 
-  private final MemorySegment contractAlone;
   private final MemorySegment reduction;
   private final MemorySegment columnSums;
   private final MemorySegment gainGradient;
@@ -83,10 +76,6 @@ final class Arguments {
 
   Arguments(Arena arena) {
     forward = new ForwardArguments(arena.allocate(Structs.FORWARD));
-    backwardUp = arena.allocate(Structs.BACKWARD_UP);
-    contractAlone = slice(backwardUp, Structs.BACKWARD_UP, "contract", Structs.PRODUCT);
-    contract = new ProductArguments(contractAlone);
-    outer = new ProductArguments(slice(backwardUp, Structs.BACKWARD_UP, "outer", Structs.PRODUCT));
     phiAlone = arena.allocate(Structs.PHI);
     phiCall = new PhiArguments(phiAlone);
     productAlone = arena.allocate(Structs.PRODUCT);
@@ -99,11 +88,6 @@ final class Arguments {
     columnSums = arena.allocate(Structs.COLUMN_SUMS);
     gainGradient = arena.allocate(Structs.GAIN_GRADIENT);
     pack = new PackArguments(arena.allocate(Structs.PACK));
-  }
-
-  /** The product of {@link #backwardUp} that gives dU, on its own. */
-  MemorySegment contractAlone() {
-    return contractAlone;
   }
 
   private static MemorySegment slice(

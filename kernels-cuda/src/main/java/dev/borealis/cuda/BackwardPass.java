@@ -21,11 +21,10 @@ final class BackwardPass {
     long of(Parameter parameter);
   }
 
-  private static final int WARPS = 8;
-  private static final int ROWS = 32;
+  /** Shared memory of the kernel {@code reduce}: 32 rows of 33 floats. */
+  static final long REDUCE_BYTES = 32 * 33 * 4;
 
-  /** Rows of a tile of the kernel {@code backward_up}. */
-  private static final int BACKWARD_ROWS = 16;
+  private static final long QUEUE_BYTES = ForwardPass.QUEUE_BYTES;
 
   private final AdapterSpec spec;
 
@@ -93,7 +92,8 @@ final class BackwardPass {
       upGradients(shares, n, weights, scale, gradients, accumulate, scratch);
     }
     if (n > 0) {
-      long parts = upGemm == null ? tiles() : 1;
+      long out = spec.outFeatures();
+      long parts = upGemm == null ? Splits.ceil(out, Splits.columns(n, out, spec.rank())) : 1;
       phiBackward(phi, n, scratch.z, scratch.shares, parts, forward, gradients != null, scratch);
       boolean add = options.input() == Update.ACCUMULATE;
       if (inputGemm != null && dX != null) {
@@ -139,52 +139,27 @@ final class BackwardPass {
     }
   }
 
-  private long tiles() {
-    return Splits.ceil(spec.outFeatures(), Splits.BACKWARD_COLUMNS);
-  }
-
-  /** Shares of dU, and of B's gradient if that is wanted: dY is read once. */
+  /** Shares of dU, and of B's gradient if that is wanted. */
   private void hiddenGradient(
       DeviceMatrix dY, long n, Packed up, boolean parameters, CudaScratch scratch) {
     Arguments arguments = scratch.arguments;
     int out = spec.outFeatures();
     int rank = spec.rank();
     arguments
-        .contract
+        .product
         .begin(n, out, rank)
         .streamed(dY)
         .weights(up)
-        .shares(scratch.shares, Splits.BACKWARD_COLUMNS);
+        .shares(scratch.shares, Splits.columns(n, out, rank));
+    ForwardPass.contract(dY.type(), n, out, rank, arguments.productAlone, scratch.launches);
     if (!parameters) {
-      scratch.launches.run(
-          Kernel.CONTRACT,
-          dY.type(),
-          Splits.ceil(rank, 32),
-          Splits.ceil(n, ROWS),
-          tiles(),
-          ForwardPass.CONTRACT_BYTES,
-          arguments.contractAlone());
       return;
     }
-    arguments
-        .outer
-        .begin(n, out, rank)
-        .streamed(dY)
-        .ranks(scratch.u)
-        .shares(scratch.outerShares, Splits.rows(n));
+    arguments.product.begin(n, out, rank).streamed(dY).ranks(scratch.u);
     if (spec.parameters().contains(Parameter.B_BIAS)) {
-      arguments.outer.columnSums(scratch.columnShares);
+      arguments.product.columnSums(scratch.columnShares);
     }
-    boolean narrow = rank <= 16;
-    int chunk = narrow ? 16 : 32;
-    scratch.launches.run(
-        narrow ? Kernel.BACKWARD_UP_16 : Kernel.BACKWARD_UP_32,
-        dY.type(),
-        Splits.ceil(rank, chunk),
-        tiles(),
-        Splits.rowSplits(n),
-        WARPS * BACKWARD_ROWS * (chunk + 8L) * 4,
-        arguments.backwardUp);
+    outer(dY.type(), n, out, rank, scratch);
   }
 
   /** The same by cuBLAS, each a whole sum. */
@@ -249,7 +224,7 @@ final class BackwardPass {
     }
     if (spec.parameters().contains(Parameter.B_BIAS)) {
       reduce(
-          columnShares(n, out, scratch),
+          columnShares(n, rank, out, scratch),
           0,
           1,
           gradients.of(Parameter.B_BIAS),
@@ -311,14 +286,8 @@ final class BackwardPass {
         .ranks(scratch.dz)
         .output(dX, accumulate, factor, 0);
     DropoutArguments.input(arguments.product.mask(), spec, forward, true);
-    scratch.launches.run(
-        Kernel.EXPAND,
-        dX.type(),
-        Splits.ceil(down.columns(), 32L * WARPS),
-        Splits.ceil(n, 64),
-        1,
-        0,
-        arguments.productAlone);
+    ForwardPass.expand(
+        dX.type(), dX.type(), n, down.columns(), arguments.productAlone, scratch.launches);
   }
 
   /** Shares of Uᵀ D for a matrix D [n, k] and U [n, r] of floats. */
@@ -331,35 +300,37 @@ final class BackwardPass {
       @Nullable CallOptions inputMask,
       CudaScratch scratch) {
     Arguments arguments = scratch.arguments;
-    arguments
-        .product
-        .begin(n, k, r)
-        .streamed(d)
-        .ranks(u)
-        .shares(scratch.outerShares, Splits.rows(n));
+    arguments.product.begin(n, k, r).streamed(d).ranks(u);
     if (inputMask != null) {
       DropoutArguments.input(arguments.product.mask(), spec, inputMask, true);
     }
+    outer(d.type(), n, k, r, scratch);
+  }
+
+  /** The product that {@code scratch.arguments.product} has all of but the shares. */
+  private static void outer(DType type, long n, long k, int r, CudaScratch scratch) {
     boolean narrow = r <= 16;
+    scratch.arguments.product.shares(scratch.outerShares, Splits.rows(n, r, k));
     scratch.launches.run(
         narrow ? Kernel.OUTER_16 : Kernel.OUTER_32,
-        d.type(),
+        type,
         Splits.ceil(r, narrow ? 16 : 32),
-        Splits.ceil(k, 64L * WARPS),
-        Splits.rowSplits(n),
-        0,
-        arguments.productAlone);
+        Splits.ceil(k, Splits.OUTER_COLUMNS),
+        Splits.rowSplits(n, r, k),
+        QUEUE_BYTES,
+        scratch.arguments.productAlone);
   }
 
   private static Shares shares(long n, long r, long k, CudaScratch scratch) {
     long ld = Packed.ld(k);
     long stride = Packed.round(r, 32) * ld;
-    return new Shares(scratch.outerShares, Splits.rowSplits(n), stride, ld, k);
+    return new Shares(scratch.outerShares, Splits.rowSplits(n, r, k), stride, ld, k);
   }
 
-  private static Shares columnShares(long n, long k, CudaScratch scratch) {
+  /** Of sums of columns, made beside a product of rank r or, with 1, by themselves. */
+  private static Shares columnShares(long n, long r, long k, CudaScratch scratch) {
     long ld = Packed.ld(k);
-    return new Shares(scratch.columnShares, Splits.rowSplits(n), ld, ld, k);
+    return new Shares(scratch.columnShares, Splits.rowSplits(n, r, k), ld, ld, k);
   }
 
   private static void reduce(
@@ -373,13 +344,40 @@ final class BackwardPass {
       boolean transposed,
       boolean accumulate,
       CudaScratch scratch) {
-    scratch.launches.run(
-        Kernel.REDUCE,
+    reduce(
+        shares,
+        gain,
+        factor,
+        out,
+        ldOut,
         rows,
-        Splits.ceil(columns, Kernel.THREADS),
+        columns,
+        transposed,
+        accumulate,
+        scratch.launches,
+        scratch.arguments);
+  }
+
+  /** Queues the sum of shares of [rows, columns], by columns with a gain, perhaps transposed. */
+  static void reduce(
+      Shares shares,
+      long gain,
+      float factor,
+      long out,
+      long ldOut,
+      long rows,
+      long columns,
+      boolean transposed,
+      boolean accumulate,
+      Launches launches,
+      Arguments arguments) {
+    launches.run(
+        Kernel.REDUCE,
+        Splits.ceil(columns, 32),
+        Splits.ceil(rows, 32),
         1,
-        0,
-        scratch.arguments.reduction(
+        REDUCE_BYTES,
+        arguments.reduction(
             shares, gain, factor, out, ldOut, rows, columns, transposed, accumulate));
   }
 
@@ -470,7 +468,7 @@ final class BackwardPass {
         long columns = (long) rank * bases;
         columnSums(scratch.g, phi.ldU(), n, columns, z, phi.ldZ(), grid, scratch);
         reduce(
-            columnShares(n, columns, scratch),
+            columnShares(n, 1, columns, scratch),
             0,
             1,
             out,
@@ -489,14 +487,14 @@ final class BackwardPass {
               .splineProduct
               .begin(n, columns, rank)
               .ranks(scratch.g)
-              .shares(scratch.outerShares, Splits.rows(n));
+              .shares(scratch.outerShares, Splits.rows(n, rank, columns));
           arguments.splineSource(z, phi.ldZ(), grid);
           scratch.launches.run(
               Kernel.OUTER_SPLINE,
               Splits.ceil(rank, 16),
-              Splits.ceil(columns, 64L * WARPS),
-              Splits.rowSplits(n),
-              0,
+              Splits.ceil(columns, Splits.OUTER_COLUMNS),
+              Splits.rowSplits(n, rank, columns),
+              QUEUE_BYTES,
               arguments.splineOuter);
         }
         Shares shares = shares(n, rank, columns, scratch);
@@ -509,7 +507,7 @@ final class BackwardPass {
       long terms, long ld, long n, int columns, long out, boolean accumulate, CudaScratch scratch) {
     columnSums(terms, ld, n, columns, 0, 0, null, scratch);
     reduce(
-        columnShares(n, columns, scratch),
+        columnShares(n, 1, columns, scratch),
         0,
         1,
         out,
@@ -534,11 +532,19 @@ final class BackwardPass {
       scratch.launches.run(
           Kernel.COLUMN_SUMS,
           Splits.ceil(columns, 32),
-          Splits.rowSplits(n),
+          Splits.rowSplits(n, 1, columns),
           1,
           Kernel.THREADS * 4L,
           scratch.arguments.columnSums(
-              terms, ld, n, columns, Splits.rows(n), scratch.columnShares, z, ldZ, grid));
+              terms,
+              ld,
+              n,
+              columns,
+              Splits.rows(n, 1, columns),
+              scratch.columnShares,
+              z,
+              ldZ,
+              grid));
     }
   }
 

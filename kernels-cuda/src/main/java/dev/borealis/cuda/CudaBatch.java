@@ -70,7 +70,7 @@ final class CudaBatch implements BatchKernel {
     long ldU = Packed.round(limits.maxRank(), Packed.ROW_TILE);
     Carver scratch = new Carver();
     long sharesAt =
-        scratch.floats(rows * ldZ * Splits.ceil(limits.maxInFeatures(), Splits.columns(1)));
+        scratch.floats(rows * ldZ * Splits.ceil(limits.maxInFeatures(), Splits.SHORT_COLUMNS));
     long uAt = scratch.floats(rows * ldU);
     long base = DeviceMemory.device(engine.context(), scratch.bytes(), arena).address();
     shares = base + sharesAt;
@@ -101,7 +101,7 @@ final class CudaBatch implements BatchKernel {
       int split =
           ForwardPass.isFused(spec, n, engine.fusedTokens())
               ? Math.toIntExact(Packed.round(in, 32))
-              : Splits.columns(n);
+              : Splits.columns(Math.min(n, Splits.TALL_TOKENS - 1), in, spec.downRank());
       long count = Splits.ceil(in, split);
       ForwardArguments forward = forwards[group];
       adapter.begin(forward, deviceX, deviceY, n, groups.scale(group), nextU);
@@ -129,7 +129,7 @@ final class CudaBatch implements BatchKernel {
         Splits.ceil(mostRanks, 32),
         tiles.count(),
         mostShares,
-        ForwardPass.CONTRACT_BYTES,
+        ForwardPass.QUEUE_BYTES,
         batch(tiles));
     launches.run(
         Kernel.BATCH_PHI, DType.F32, phiTiles.count(), 1, 1, mostPhiBytes, batch(phiTiles));
@@ -139,7 +139,7 @@ final class CudaBatch implements BatchKernel {
         Splits.ceil(y.columns(), Kernel.THREADS),
         tiles.count(),
         1,
-        0,
+        ForwardPass.expandBytes(ROWS_OF_TILE, y.dtype()),
         batch(tiles));
   }
 

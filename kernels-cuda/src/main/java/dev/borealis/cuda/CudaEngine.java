@@ -32,14 +32,14 @@ final class CudaEngine implements BackendProvider.Engine {
   /** From this many tokens on, one launch does all for r ≤ 16: its blocks fill a device then. */
   static final int FUSED_TOKENS = 2048;
 
-  // φ's backward at the largest rank; every device that the module is built for has it.
-  private static final int PHI_SHARED_BYTES = 72 * 1024;
+  /** Shared memory that every device the module is built for has for a block. */
+  static final int MOST_SHARED_BYTES = 99 * 1024;
 
   private static final int WARP = 32;
   private static final int HOPPER = 90;
 
   /** Each token's cluster reads all weights: few tokens, or others of them share a read. */
-  private static final int DECODE_TOKENS = 4;
+  static final int DECODE_TOKENS = 4;
 
   private final Context context;
   private final CudaModule module;
@@ -58,9 +58,13 @@ final class CudaEngine implements BackendProvider.Engine {
     this.module = CudaModule.load(context, image);
     this.location = Location.cuda(context.device().ordinal());
     this.fusedTokens = fusedTokens;
-    module
-        .function(Kernel.PHI_BACKWARD.symbol(DType.F32))
-        .setAttribute(FunctionAttribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, PHI_SHARED_BYTES);
+    for (Kernel kernel : Kernel.values()) {
+      for (DType type : DType.values()) {
+        module
+            .function(kernel.symbol(type))
+            .setAttribute(FunctionAttribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, MOST_SHARED_BYTES);
+      }
+    }
   }
 
   private static boolean hasCublas() {

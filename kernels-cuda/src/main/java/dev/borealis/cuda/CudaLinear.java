@@ -178,7 +178,7 @@ final class CudaLinear implements LinearKernel {
             Splits.ceil(w.rows(), 32),
             Splits.ceil(n, 32),
             1,
-            ForwardPass.CONTRACT_BYTES,
+            ForwardPass.QUEUE_BYTES,
             arguments.productAlone);
   }
 

@@ -112,7 +112,7 @@ final class CudaScratch implements AdapterKernel.Scratch {
     long zAt = device.floats(n * ldZ);
     long uAt = device.floats(rows * ldU);
     long down = Splits.contractFloats(n, in, ldZ);
-    long up = training ? Splits.ceil(out, Splits.BACKWARD_COLUMNS) * n * ldU : 0;
+    long up = training ? Splits.contractFloats(n, out, ldU) : 0;
     long sharesAt = device.floats(Math.max(down, up));
     long dzAt = 0;
     long gAt = 0;
@@ -132,10 +132,18 @@ final class CudaScratch implements AdapterKernel.Scratch {
       qAt = device.floats(rows * Packed.ld(Math.max(phi.bases(), 1)));
       dvAt = device.floats(rows * ldU);
       dBetaAt = device.floats(rows * ldU);
-      long widest = Math.max(Math.max(in, out), (long) spec.rank() * Math.max(phi.bases(), 1));
-      widest = Math.max(widest, spec.downRank());
-      outerAt = device.floats(Splits.outerFloats(rows, spec.downRank(), widest));
-      columnsAt = device.floats(Splits.outerFloats(rows, 1, widest));
+      int rank = spec.rank();
+      long bases = Math.max(phi.bases(), 1);
+      long outer = Splits.outerFloats(rows, spec.downRank(), in);
+      long columns = Splits.columnFloats(n, rank, out);
+      for (long k : new long[] {out, rank, bases, rank * bases}) {
+        outer = Math.max(outer, Splits.outerFloats(rows, rank, k));
+      }
+      outerAt = device.floats(outer);
+      for (long k : new long[] {spec.downRank(), rank * bases}) {
+        columns = Math.max(columns, Splits.columnFloats(rows, 1, k));
+      }
+      columnsAt = device.floats(columns);
       staticAt = device.floats(spec.staticForm() ? in * ldU : 0);
     }
     boolean products = spec.rank() > CUBLAS_RANK;

@@ -5,6 +5,7 @@ import dev.borealis.adapter.CallOptions;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
 import dev.borealis.tensor.DType;
+import java.lang.foreign.MemorySegment;
 
 /**
  * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs
@@ -33,8 +34,17 @@ final class ForwardPass {
   /** Floats of shared memory before X: shares, Z, U and φ's scratch. */
   private static final int DECODE_FLOATS = 512;
 
-  /** Shared memory of the kernel {@code contract}: the warps' shares of 32 rows and 32 columns. */
-  static final long CONTRACT_BYTES = WARPS * ROWS * (32 + 8) * 4;
+  /** Bytes of shared memory that one copy of all lanes of a warp fills. */
+  private static final long SLOT_BYTES = 512;
+
+  /** Shared memory for what is on its way from memory: 24 slots of each warp. */
+  static final long QUEUE_BYTES = WARPS * 24 * SLOT_BYTES;
+
+  /** Shared memory of the kernels {@code forward}: U, and what is on its way. */
+  static final long FUSED_BYTES = ROWS * FUSED_PITCH * 4 + QUEUE_BYTES;
+
+  /** Old values of Y in the kernel {@code up}. */
+  static final long UP_SLOT_BYTES = WARPS * 8 * SLOT_BYTES;
 
   private final AdapterSpec spec;
   private final int fusedTokens;
@@ -107,8 +117,6 @@ final class ForwardPass {
 
   private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
     boolean wide = phi.downRank() > FUSED_RANK;
-    int ranks = wide ? 2 * FUSED_RANK : FUSED_RANK;
-    long floats = WARPS * ROWS * (ranks + 8L) + (long) ROWS * ranks + (long) ROWS * FUSED_PITCH;
     scratch.arguments.forward.phi.shares(0, 0, factor);
     scratch.launches.run(
         wide ? Kernel.FORWARD_32 : Kernel.FORWARD_16,
@@ -116,7 +124,7 @@ final class ForwardPass {
         Splits.ceil(n, ROWS),
         1,
         1,
-        floats * 4,
+        FUSED_BYTES,
         scratch.arguments.forward.memory);
   }
 
@@ -133,7 +141,7 @@ final class ForwardPass {
       CudaScratch scratch) {
     ForwardArguments arguments = scratch.arguments.forward;
     int in = spec.inFeatures();
-    int split = Splits.columns(n);
+    int split = Splits.columns(n, in, phi.downRank());
     long count = Splits.ceil(in, split);
     long rowTiles = Splits.ceil(n, ROWS);
     Gemm gemm = scratch.gemm;
@@ -155,17 +163,10 @@ final class ForwardPass {
     } else {
       arguments.down.shares(scratch.shares, split);
       arguments.phi.shares(scratch.shares, count, factor);
-      launches.run(
-          Kernel.CONTRACT,
-          x.type(),
-          Splits.ceil(phi.downRank(), 32),
-          rowTiles,
-          count,
-          CONTRACT_BYTES,
-          arguments.downAlone);
+      contract(x.type(), n, in, phi.downRank(), arguments.downAlone, launches);
     }
     long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
-    if (spec.rank() <= UP_RANK) {
+    if (spec.rank() <= UP_RANK && !Splits.isTall(n)) {
       long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
       launches.run(
           Kernel.UP,
@@ -173,7 +174,7 @@ final class ForwardPass {
           rowTiles,
           Math.min(columnTiles, wanted),
           1,
-          phi.upBytes(),
+          UP_SLOT_BYTES + phi.upBytes(),
           arguments.memory);
     } else {
       launches.run(
@@ -194,9 +195,48 @@ final class ForwardPass {
             y,
             accumulate);
       } else {
-        launches.run(
-            Kernel.EXPAND, x.type(), columnTiles, Splits.ceil(n, 64), 1, 0, arguments.upAlone);
+        expand(x.type(), y.type(), n, spec.outFeatures(), arguments.upAlone, launches);
       }
     }
+  }
+
+  /** Queues the shares of D Wᵀ, D [n, k] and W [r, k], each of {@link Splits#columns}. */
+  static void contract(
+      DType type, long n, long k, int r, MemorySegment arguments, Launches launches) {
+    boolean tall = Splits.isTall(n);
+    launches.run(
+        tall ? Kernel.CONTRACT_TALL : Kernel.CONTRACT,
+        type,
+        Splits.ceil(r, tall ? Splits.TALL_RANKS : 32),
+        Splits.ceil(n, tall ? Splits.TALL_ROWS : ROWS),
+        Splits.ceil(k, Splits.columns(n, k, r)),
+        tall ? tallBytes(type, r) : QUEUE_BYTES,
+        arguments);
+  }
+
+  /** Shared memory of the kernel {@code contract_tall}: so many stages of X's and W's columns. */
+  static long tallBytes(DType type, int r) {
+    boolean f32 = type == DType.F32;
+    long weights = Math.min(Packed.round(r, Packed.ROW_TILE), Splits.TALL_RANKS);
+    long stage = weights * (f32 ? 48 : 36) * 4 + WARPS * (f32 ? 4L : 2L) * SLOT_BYTES;
+    return (f32 ? 3 : 4) * stage;
+  }
+
+  /** Queues U W, U [n, r] and W [r, k]. */
+  static void expand(
+      DType type, DType out, long n, long k, MemorySegment arguments, Launches launches) {
+    launches.run(
+        Kernel.EXPAND,
+        type,
+        Splits.ceil(k, 128),
+        Splits.ceil(n, 64),
+        1,
+        expandBytes(64, out),
+        arguments);
+  }
+
+  /** Shared memory of the kernels {@code expand}: 32 ranks of U, and old values of the output. */
+  static long expandBytes(int rows, DType out) {
+    return rows * 2L * 40 * 4 + WARPS * (out == DType.F32 ? 8L : 4L) * SLOT_BYTES;
   }
 }

@@ -1,9 +1,7 @@
 package dev.borealis.cuda;
 
 import dev.borealis.tensor.DType;
-import java.util.EnumSet;
 import java.util.Locale;
-import java.util.Set;
 
 /** The kernels of borealis.cu; {@code docs/CUDA.md} has the contract of each. */
 enum Kernel {
@@ -12,11 +10,10 @@ enum Kernel {
   UP(true),
   DECODE(true),
   CONTRACT(true),
+  CONTRACT_TALL(true),
   EXPAND(true),
   OUTER_16(true),
   OUTER_32(true),
-  BACKWARD_UP_16(true),
-  BACKWARD_UP_32(true),
   PACK(true),
   WIDEN(true),
   MERGE_ADD(true),
@@ -38,19 +35,11 @@ enum Kernel {
   /** Threads of a block, of every kernel. */
   static final int THREADS = 256;
 
-  /** The second and third of a chain, which wait themselves for the launch before them. */
-  private static final Set<Kernel> CHAINED = EnumSet.of(UP, BATCH_PHI, BATCH_EXPAND);
-
   /** Whether there is one kernel for each type. */
   final boolean typed;
 
   Kernel(boolean typed) {
     this.typed = typed;
-  }
-
-  /** Whether a launch may begin before the one ahead of it has ended. */
-  boolean isChained() {
-    return CHAINED.contains(this);
   }
 
   /**

@@ -25,7 +25,7 @@ final class Launches {
                 .function(kernel.symbol(type))
                 .launch()
                 .block(Kernel.THREADS)
-                .programmaticStreamSerialization(hopper && kernel.isChained());
+                .programmaticStreamSerialization(hopper);
         if (hopper && kernel == Kernel.DECODE) {
           launch.cluster(ForwardPass.DECODE_BLOCKS, 1, 1);
         }

@@ -5,13 +5,25 @@ package dev.borealis.cuda;
  * the same bits on every device.
  */
 final class Splits {
-  /** Columns of a block of the kernel {@code backward_up}. */
-  static final int BACKWARD_COLUMNS = 512;
+  /** Tokens from which the kernel {@code contract_tall} makes the shares. */
+  static final int TALL_TOKENS = 1024;
 
-  private static final int MAX_ROW_SPLITS = 16;
-  private static final int MIN_ROWS = 256;
-  private static final int FEW_TOKENS = 64;
-  private static final int MANY_TOKENS = 2048;
+  /** Columns a block sums over for fewer tokens. */
+  static final int SHORT_COLUMNS = 256;
+
+  /** Tokens and ranks of a block of the kernel {@code contract_tall}. */
+  static final int TALL_ROWS = 128;
+
+  static final int TALL_RANKS = 64;
+
+  /** Columns of a block of the kernel {@code outer}. */
+  static final int OUTER_COLUMNS = 512;
+
+  /** Blocks that fill a large device twice. */
+  private static final int BLOCKS = 256;
+
+  private static final int MAX_ROW_SPLITS = 32;
+  private static final int MIN_ROWS = 32;
 
   private Splits() {}
 
@@ -19,32 +31,50 @@ final class Splits {
     return (a + b - 1) / b;
   }
 
-  /** Columns of X a block sums over: the fewer tokens, the more blocks have to share a token. */
-  static int columns(long tokens) {
-    return tokens <= FEW_TOKENS ? 256 : tokens < MANY_TOKENS ? 1024 : 8192;
+  /** Whether so many tokens are shared out by the kernel {@code contract_tall}. */
+  static boolean isTall(long tokens) {
+    return tokens >= TALL_TOKENS;
   }
 
-  /** Floats of the shares of Z, whatever the number of tokens up to the largest. */
-  static long contractFloats(long maxTokens, long k, long ldZ) {
-    long shares = 0;
-    for (long tokens : new long[] {FEW_TOKENS, MANY_TOKENS - 1, maxTokens}) {
-      long n = Math.min(tokens, maxTokens);
-      shares = Math.max(shares, n * ceil(k, columns(n)));
+  /** Columns a block sums over in the product `contract`: a multiple of 32. */
+  static int columns(long tokens, long k, long r) {
+    if (!isTall(tokens)) {
+      return SHORT_COLUMNS;
     }
-    return shares * ldZ;
+    long tiles = ceil(tokens, TALL_ROWS) * ceil(r, TALL_RANKS);
+    return Math.toIntExact(Packed.round(ceil(k, Math.max(1, BLOCKS / tiles)), 32));
+  }
+
+  /** Floats of the shares of [n, ld] over k columns, for any n up to the largest. */
+  static long contractFloats(long maxTokens, long k, long ld) {
+    long few = Math.min(maxTokens, TALL_TOKENS - 1) * ceil(k, SHORT_COLUMNS);
+    // With fewer row tiles than blocks there are as many shares as make up for it.
+    long many = isTall(maxTokens) ? Math.max(maxTokens, (long) BLOCKS * TALL_ROWS) : 0;
+    return Math.max(few, many) * ld;
   }
 
   /** Rows that a block sums over in the product `outer`, a multiple of 32. */
-  static int rows(long n) {
-    return Math.toIntExact(Packed.round(Math.max(MIN_ROWS, ceil(n, MAX_ROW_SPLITS)), 32));
+  static int rows(long n, long r, long k) {
+    long rows = ceil(n, mostRowSplits(r, k));
+    return Math.toIntExact(Packed.round(Math.max(MIN_ROWS, rows), MIN_ROWS));
   }
 
-  static long rowSplits(long n) {
-    return ceil(n, rows(n));
+  static long rowSplits(long n, long r, long k) {
+    return ceil(n, rows(n, r, k));
   }
 
-  /** Floats of the shares of [r, k] over up to maxRows rows. */
+  private static long mostRowSplits(long r, long k) {
+    long tiles = ceil(k, OUTER_COLUMNS) * ceil(r, r <= 16 ? 16 : 32);
+    return Math.clamp(BLOCKS / tiles, 1, MAX_ROW_SPLITS);
+  }
+
+  /** Floats of the shares of [r, k], its rows padded, over any number of rows up to the largest. */
   static long outerFloats(long maxRows, long r, long k) {
-    return Math.min(MAX_ROW_SPLITS, ceil(maxRows, MIN_ROWS)) * Packed.round(r, 32) * Packed.ld(k);
+    return columnFloats(maxRows, r, k) * Packed.round(r, 32);
+  }
+
+  /** The same of the sums of columns that the product makes beside it. */
+  static long columnFloats(long maxRows, long r, long k) {
+    return Math.min(mostRowSplits(r, k), ceil(maxRows, MIN_ROWS)) * Packed.ld(k);
   }
 }

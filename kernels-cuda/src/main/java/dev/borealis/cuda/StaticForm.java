@@ -70,14 +70,18 @@ final class StaticForm implements AutoCloseable {
       long ldTo,
       long rows,
       long columns) {
-    launches.run(
-        Kernel.REDUCE,
-        rows,
-        Splits.ceil(columns, Kernel.THREADS),
-        1,
+    BackwardPass.reduce(
+        new Shares(from, 1, 0, ldFrom, columns),
         0,
-        arguments.reduction(
-            new Shares(from, 1, 0, ldFrom, columns), 0, 1, to, ldTo, rows, columns, true, false));
+        1,
+        to,
+        ldTo,
+        rows,
+        columns,
+        true,
+        false,
+        launches,
+        arguments);
   }
 
   /** The columns of A as rows: φ's Z, [d_in, ldZ]. */

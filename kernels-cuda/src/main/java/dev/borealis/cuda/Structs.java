@@ -90,9 +90,6 @@ final class Structs {
 
   static final StructLayout BATCH = MemoryLayout.structLayout(longs("groups"), longs("tiles"));
 
-  static final StructLayout BACKWARD_UP =
-      MemoryLayout.structLayout(PRODUCT.withName("contract"), PRODUCT.withName("outer"));
-
   static final StructLayout REDUCTION =
       MemoryLayout.structLayout(
           longs("partial"),

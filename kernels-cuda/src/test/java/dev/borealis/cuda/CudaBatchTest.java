@@ -59,18 +59,17 @@ class CudaBatchTest extends OnDevice {
     DeviceStream.onHost().copy(y, expected);
     for (int number = 0; number < adapters.size(); number++) {
       int[] rows = rowsOf(numbers, number);
-      Tensor ownX = Tensor.allocate(arena, x.dtype(), rows.length, IN);
-      Tensor ownY = Tensor.allocate(arena, y.dtype(), rows.length, OUT);
+      // With rows of zeros behind them if there are so few that another kernel would do them.
+      int n = Math.max(rows.length, CudaEngine.DECODE_TOKENS + 1);
+      Tensor ownX = Tensor.allocate(arena, x.dtype(), n, IN);
+      Tensor ownY = Tensor.allocate(arena, y.dtype(), n, OUT);
       for (int i = 0; i < rows.length; i++) {
         DeviceStream.onHost().copy(x.rowSlice(rows[i], rows[i] + 1), ownX.rowSlice(i, i + 1));
         DeviceStream.onHost().copy(y.rowSlice(rows[i], rows[i] + 1), ownY.rowSlice(i, i + 1));
       }
       Adapter adapter = adapters.get(number);
       adapter.forward(
-          ownX,
-          ownY,
-          CallOptions.of(adapter.spec()),
-          adapter.workspace(Math.max(rows.length, 1), Mode.INFERENCE, arena));
+          ownX, ownY, CallOptions.of(adapter.spec()), adapter.workspace(n, Mode.INFERENCE, arena));
       for (int i = 0; i < rows.length; i++) {
         DeviceStream.onHost()
             .copy(ownY.rowSlice(i, i + 1), expected.rowSlice(rows[i], rows[i] + 1));
@@ -122,7 +121,7 @@ class CudaBatchTest extends OnDevice {
     return toHost(y);
   }
 
-  /** From sm_90 on the second and third launch are set up while the one before them runs. */
+  /** From sm_90 on a launch is set up while the one before it runs. */
   @Test
   void chainedLaunchesHaveTheSameBits() {
     StandIn.assumeUsed();
@@ -134,7 +133,7 @@ class CudaBatchTest extends OnDevice {
     try (DeviceStream chained = cuda.stream()) {
       int before = StandIn.programmaticLaunches();
       assertArrayEquals(unchained, mixed(chained, adapters, x), 0);
-      assertEquals(before + 2, StandIn.programmaticLaunches());
+      assertEquals(before + 3, StandIn.programmaticLaunches());
     } finally {
       StandIn.capability(80);
     }

@@ -67,6 +67,9 @@ class CudaShapesTest {
                 .build(),
             600,
             DType.F16),
+        Arguments.of(AdapterSpec.nora(203, 68, 70).build(), 1029, DType.F32),
+        Arguments.of(AdapterSpec.aurora(232, 160, 20).build(), 1100, DType.BF16),
+        Arguments.of(AdapterSpec.lora(72, 264, 3).build(), 1024, DType.F16),
         Arguments.of(AdapterSpec.aurora(24, 30, 3).spline(SplineMode.FULL).build(), 520, DType.F32),
         Arguments.of(
             AdapterSpec.aurora(24, 30, 3).spline(SplineMode.CHANNEL).build(), 520, DType.BF16),

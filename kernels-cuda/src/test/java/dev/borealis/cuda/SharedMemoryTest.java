@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.borealis.adapter.AdapterSpec;
+import dev.borealis.adapter.SplineMode;
 import dev.borealis.ffm.Context;
 import dev.borealis.ffm.Device;
 import dev.borealis.tensor.DType;
@@ -32,13 +33,17 @@ class SharedMemoryTest {
       run(fused, aurora(up), arena);
       run(fused, aurora(most), arena);
       run(fused, AdapterSpec.noLora(8, 8, 3).build(), arena);
+      run(fused, AdapterSpec.aurora(8, 8, 3).spline(SplineMode.FULL).build(), arena);
+      int tall = Splits.TALL_TOKENS;
+      CudaShapesTest.Step.random(AdapterSpec.nora(8, 8, up).build(), tall, DType.F32, arena)
+          .run(fused, arena);
       CudaMergeTest.merge(AdapterSpec.noraSwiGlu(8, 8, most).build(), DType.F32, arena);
     }
     Set<Kernel> maybeNotLaunched =
         EnumSet.of(Kernel.DECODE, Kernel.BATCH_CONTRACT, Kernel.BATCH_PHI, Kernel.BATCH_EXPAND);
     for (Kernel kernel : Kernel.values()) {
       String symbol = kernel.symbol(DType.F32);
-      long design = KernelDesign.sharedBytes(kernel);
+      long design = KernelDesign.sharedBytes(kernel, DType.F32);
       int largest = StandIn.largestShared(symbol);
       if (design > 0 && !maybeNotLaunched.contains(kernel)) {
         assertEquals(design, largest, symbol);
