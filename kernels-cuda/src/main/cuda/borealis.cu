@@ -23,6 +23,61 @@ DEVICE void afterLastLaunch() {
   letNextLaunchBegin();
 }
 
+// The up-projection of a row tile whose U is in shared memory, by all warps in turn.
+template <class T, bool LOW>
+DEVICE void fusedUp(const Product& p, const float* u, float* queue, int rows, int row0) {
+  // All columns have the same U: its fragments stay in registers.
+  SplitPair hidden[2][4];
+#pragma unroll
+  for (int step = 0; step < FUSED_RANK / 8; step++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      int row = 8 * i + (laneId() >> 2);
+      hidden[step][i] = splitPair(load8(u + row * FUSED_PITCH + 8 * step + 2 * (laneId() & 3)));
+    }
+  }
+  constexpr int Y_SLOTS = 8;
+  constexpr int SLOTS = Y_SLOTS + 2 * FUSED_RANK / 8;
+  constexpr int STAGES = WARP_SLOTS / SLOTS;
+  float* slots = ownSlots(queue, WARP_SLOTS);
+  int next = 32 * warpId();
+  auto fetch = [&](int stage) {
+    if (next < p.k) {
+      float* at = slots + stage * SLOTS * SLOT;
+      Output<T, OwnRow, LOW> output(p, rows, row0, next);
+      output.fetchOld(at);
+#pragma unroll
+      for (int step = 0; step < FUSED_RANK / 8; step++) {
+        const float* w = output.weights(8 * step);
+        copyAsync16(at + (Y_SLOTS + 2 * step) * SLOT, w);
+        copyAsync16(at + (Y_SLOTS + 2 * step + 1) * SLOT, w + p.ldW);
+      }
+    }
+    commitCopies();
+    next += 32 * WARPS;
+  };
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) {
+    fetch(stage);
+  }
+  int stage = 0;
+  for (int k0 = 32 * warpId(); k0 < p.k; k0 += 32 * WARPS) {
+    fetch(stage == 0 ? STAGES - 1 : stage - 1);
+    waitForCopies<STAGES - 1>();
+    const float* at = slots + stage * SLOTS * SLOT;
+    Output<T, OwnRow, LOW> output(p, rows, row0, k0);
+#pragma unroll
+    for (int step = 0; step < FUSED_RANK / 8; step++) {
+      output.add(
+          [&](int row, int) { return hidden[step][row >> 3]; }, 8 * step,
+          load16(at + (Y_SLOTS + 2 * step) * SLOT), load16(at + (Y_SLOTS + 2 * step + 1) * SLOT));
+    }
+    output.template put<false>(at);
+    stage = stage + 1 == STAGES ? 0 : stage + 1;
+  }
+  waitForCopies<0>();
+}
+
 // One launch from X to Y for r <= 16: X is read once, Y read and written once, Z and U stay on chip.
 // Shared memory is U and the queue, which serves X and A, then Z's sums and phi, then Y and B.
 template <class T, int NT>
@@ -52,57 +107,26 @@ DEVICE void forward(const Forward& p) {
   phiForward(p.phi, tile, row0, u, FUSED_PITCH);
   __syncthreads();
 
-  // All columns have the same U: its fragments stay in registers.
-  SplitPair hidden[2][4];
-#pragma unroll
-  for (int step = 0; step < FUSED_RANK / 8; step++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      int row = 8 * i + (laneId() >> 2);
-      hidden[step][i] = splitPair(load8(u + row * FUSED_PITCH + 8 * step + 2 * (laneId() & 3)));
-    }
-  }
-  constexpr int Y_SLOTS = 8;
-  constexpr int SLOTS = Y_SLOTS + 2 * FUSED_RANK / 8;
-  constexpr int STAGES = WARP_SLOTS / SLOTS;
-  float* slots = ownSlots(queue, WARP_SLOTS);
   int rows = least(ROWS, p.up.n - row0);
-  int next = 32 * warpId();
-  auto fetch = [&](int stage) {
-    if (next < p.up.k) {
-      float* at = slots + stage * SLOTS * SLOT;
-      Output<T, OwnRow> output = {p.up, rows, row0, next, {}};
-      output.fetchOld(at);
-#pragma unroll
-      for (int step = 0; step < FUSED_RANK / 8; step++) {
-        const float* w = output.weights(8 * step);
-        copyAsync16(at + (Y_SLOTS + 2 * step) * SLOT, w);
-        copyAsync16(at + (Y_SLOTS + 2 * step + 1) * SLOT, w + p.up.ldW);
-      }
-    }
-    commitCopies();
-    next += 32 * WARPS;
-  };
-#pragma unroll
-  for (int stage = 0; stage < STAGES - 1; stage++) {
-    fetch(stage);
+  if (p.up.lowW) {
+    fusedUp<T, true>(p.up, u, queue, rows, row0);
+  } else {
+    fusedUp<T, false>(p.up, u, queue, rows, row0);
   }
-  int stage = 0;
-  for (int k0 = 32 * warpId(); k0 < p.up.k; k0 += 32 * WARPS) {
-    fetch(stage == 0 ? STAGES - 1 : stage - 1);
-    waitForCopies<STAGES - 1>();
-    const float* at = slots + stage * SLOTS * SLOT;
-    Output<T, OwnRow> output = {p.up, rows, row0, k0, {}};
-#pragma unroll
-    for (int step = 0; step < FUSED_RANK / 8; step++) {
-      output.add(
-          [&](int row, int) { return hidden[step][row >> 3]; }, 8 * step,
-          load16(at + (Y_SLOTS + 2 * step) * SLOT), load16(at + (Y_SLOTS + 2 * step + 1) * SLOT));
-    }
-    output.template put<false>(at);
-    stage = stage + 1 == STAGES ? 0 : stage + 1;
+}
+
+template <class T, bool LOW>
+DEVICE void upColumns(
+    const Product& p, const float* u, int ldu, int rows, int row0, int k0, const float* old) {
+  Output<T, OwnRow, LOW> output(p, rows, row0, k0);
+#pragma unroll 2
+  for (int j0 = 0; j0 < p.r; j0 += 8) {
+    const float* w = output.weights(j0);
+    output.add(
+        [&](int row, int j) { return splitPair(load8(u + row * ldu + j)); }, j0, global16(w),
+        global16(w + p.ldW));
   }
-  waitForCopies<0>();
+  output.template put<false>(old);
 }
 
 // The second of two launches for r <= 64 and few rows: shares of Z to Y. The blocks of a row tile
@@ -121,7 +145,7 @@ DEVICE void up(const Forward& p) {
   int first = 32 * (WARPS * static_cast<int>(blockIdx.y) + warpId());
   // The launch before has let this one begin when all before it had ended: Y is as they left it.
   if (first < p.up.k) {
-    Output<T, OwnRow>{p.up, rows, row0, first, {}}.fetchOld(slots);
+    Output<T, OwnRow, true>(p.up, rows, row0, first).fetchOld(slots);
   }
   commitCopies();
   afterLastLaunch();
@@ -133,15 +157,12 @@ DEVICE void up(const Forward& p) {
   __syncthreads();
   waitForCopies<0>();
   for (int k0 = first; k0 < p.up.k; k0 += 32 * WARPS * static_cast<int>(gridDim.y)) {
-    Output<T, OwnRow> output = {p.up, rows, row0, k0, {}};
-#pragma unroll 2
-    for (int j0 = 0; j0 < p.up.r; j0 += 8) {
-      const float* w = output.weights(j0);
-      output.add(
-          [&](int row, int j) { return splitPair(load8(u + row * ldu + j)); }, j0, global16(w),
-          global16(w + p.up.ldW));
+    const float* old = k0 == first ? slots : nullptr;
+    if (p.up.lowW) {
+      upColumns<T, true>(p.up, u, ldu, rows, row0, k0, old);
+    } else {
+      upColumns<T, false>(p.up, u, ldu, rows, row0, k0, old);
     }
-    output.template put<false>(k0 == first ? slots : nullptr);
   }
 }
 
@@ -241,11 +262,11 @@ DEVICE void decode(const Forward& p) {
     }
     int64_t at = row * up.ldOut;
     if (T::EXACT && up.outF32) {
-      update8<F32>(static_cast<float*>(up.out) + at, k, up.k, up.vectorOut, up.accumulate, nullptr,
-          value);
+      update8<F32>(static_cast<float*>(up.out) + at, k, up.k, up.vectorOut, false, up.accumulate,
+          nullptr, value);
     } else {
       update8<T>(static_cast<typename T::Storage*>(up.out) + at, k, up.k, up.vectorOut,
-          up.accumulate, nullptr, value);
+          false, up.accumulate, nullptr, value);
     }
   }
 }
@@ -284,40 +305,35 @@ DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   });
 }
 
-// The same for many rows: shares of 128 rows and 64 columns of C.
-template <class T>
+// The same for many rows: shares of 128 rows and up to 64 columns of C.
+template <class T, bool LOW>
 DEVICE void contractTall(const Product& p) {
   SHARED_MEMORY(shared);
-  using Tile = TallTile<T>;
-  int row0 = Tile::ROWS * static_cast<int>(blockIdx.y);
-  int j0 = Tile::RANKS * static_cast<int>(blockIdx.x);
-  int first = p.split * static_cast<int>(blockIdx.z);
-  float c[1][Tile::RANKS / 8][4] = {};
-  Tile::run(p, shared, row0, j0, first, least(first + p.split, p.k), c);
-#pragma unroll
-  for (int j = 0; j < Tile::RANKS / 8; j++) {
-    int column = j0 + 8 * j + 2 * (laneId() & 3);
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      int row = row0 + 16 * warpId() + 8 * half + (laneId() >> 2);
-      if (row < p.n && column < p.ldU) {
-        float* at = p.partial + (static_cast<int64_t>(blockIdx.z) * p.n + row) * p.ldU + column;
-        *reinterpret_cast<float2*>(at) = {c[0][j][2 * half], c[0][j][2 * half + 1]};
-      }
-    }
+  constexpr int RANKS = 64;
+  int row0 = TallTile<T, 2, LOW>::ROWS * static_cast<int>(blockIdx.y);
+  int j0 = RANKS * static_cast<int>(blockIdx.x);
+  int share = static_cast<int>(blockIdx.z);
+  int first = p.split * share;
+  int last = least(first + p.split, p.k);
+  if (p.r - j0 <= 16) {
+    TallTile<T, 2, LOW>::run(p, shared, row0, j0, first, last, share);
+  } else if (p.r - j0 <= 32) {
+    TallTile<T, 4, LOW>::run(p, shared, row0, j0, first, last, share);
+  } else {
+    TallTile<T, 8, LOW>::run(p, shared, row0, j0, first, last, share);
   }
 }
 
 // Y or dX from U in memory: 32 ROW_WARPS rows and 256 / ROW_WARPS columns.
-template <class T, int ROW_WARPS, bool MASKED, class Row = OwnRow>
-DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
+template <class T, int ROW_WARPS, bool MASKED, bool LOW, class Row>
+DEVICE void expandTile(const Product& p, int row0, Row rowOf) {
   SHARED_MEMORY(shared);
   constexpr int TILE_ROWS = ROWS * ROW_WARPS;
   float* high = shared;
   float* low = high + TILE_ROWS * EXPAND_PITCH;
   int own = ROWS * (warpId() % ROW_WARPS);
   int column = WARPS / ROW_WARPS * static_cast<int>(blockIdx.x) + warpId() / ROW_WARPS;
-  Output<T, Row> output = {p, least(ROWS, p.n - row0 - own), row0 + own, 32 * column, rowOf};
+  Output<T, Row, LOW> output(p, least(ROWS, p.n - row0 - own), row0 + own, 32 * column, rowOf);
   float* slots = ownSlots(low + TILE_ROWS * EXPAND_PITCH, 4 * output.slotsOfRow());
   bool inside = output.k0 < p.k;
   if (inside) {
@@ -362,6 +378,15 @@ DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
   waitForCopies<0>();
   if (inside) {
     output.template put<MASKED>(slots);
+  }
+}
+
+template <class T, int ROW_WARPS, bool MASKED, class Row = OwnRow>
+DEVICE void expandTile(const Product& p, int row0, Row rowOf = {}) {
+  if (p.lowW) {
+    expandTile<T, ROW_WARPS, MASKED, true>(p, row0, rowOf);
+  } else {
+    expandTile<T, ROW_WARPS, MASKED, false>(p, row0, rowOf);
   }
 }
 
@@ -671,27 +696,27 @@ using namespace borealis;
 // One name for each type: borealis_<what>_<type>[_<tile>]. `blocks`: that a multiprocessor should hold
 // of the kernels that have the most in registers.
 #define KERNELS_OF_TYPE(T, type, blocks)                                                          \
-  KERNEL(borealis_forward_##type##_16, Forward, THREADS, 2) {                                     \
+  KERNEL(borealis_forward_##type##_16, Forward, THREADS, 1) {                                     \
     afterLastLaunch(); forward<T, 2>(p);                                                          \
   }                                                                                               \
-  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 2) {                                     \
+  KERNEL(borealis_forward_##type##_32, Forward, THREADS, 1) {                                     \
     afterLastLaunch(); forward<T, 4>(p);                                                          \
   }                                                                                               \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                                   \
   KERNEL(borealis_decode_##type, Forward, THREADS, 2) { afterLastLaunch(); decode<T>(p); }        \
-  KERNEL(borealis_contract_##type, Product, THREADS, blocks) {                                    \
+  KERNEL(borealis_contract_##type, Product, THREADS, 1) {                                    \
     afterLastLaunch();                                                                            \
     contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                      \
   }                                                                                               \
-  KERNEL(borealis_contract_tall_##type, Product, THREADS, 2) {                                    \
+  KERNEL(borealis_contract_tall_##type, Product, THREADS, blocks) {                                    \
     afterLastLaunch();                                                                            \
-    contractTall<T>(p);                                                                           \
+    p.lowW ? contractTall<T, true>(p) : contractTall<T, false>(p);                                                                           \
   }                                                                                               \
   KERNEL(borealis_expand_##type, Product, THREADS, 2) {                                           \
     afterLastLaunch();                                                                            \
     expandTile<T, 2, true>(p, 64 * static_cast<int>(blockIdx.y));                                 \
   }                                                                                               \
-  KERNEL(borealis_batch_contract_##type, Batch, THREADS, blocks) {                                \
+  KERNEL(borealis_batch_contract_##type, Batch, THREADS, 1) {                                \
     afterLastLaunch(); batchContract<T>(p);                                                       \
   }                                                                                               \
   KERNEL(borealis_batch_expand_##type, Batch, THREADS, 2) {                                       \
@@ -701,7 +726,7 @@ using namespace borealis;
     afterLastLaunch();                                                                            \
     outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                                 \
   }                                                                                               \
-  KERNEL(borealis_outer_##type##_32, Product, THREADS, blocks) {                                  \
+  KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                  \
     afterLastLaunch();                                                                            \
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                                 \
   }                                                                                               \

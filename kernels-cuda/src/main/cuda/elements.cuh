@@ -118,16 +118,23 @@ DEVICE void putRuns(float* slot, const float (&value)[8]) {
   }
 }
 
+// Begins to bring two runs, which are all there and aligned, into slots.
+template <class T>
+DEVICE void copyRuns(
+    const typename T::Storage* row, int first, int part, int parts, float* slot) {
+  copyAsync16(slot, row + runColumn<T>(first, part, parts, 0));
+  if constexpr (!T::EXACT) {
+    copyAsync16(slot + SLOT, row + runColumn<T>(first, part, parts, 1));
+  }
+}
+
 // Begins to bring two runs into slots, or puts them there, zeros behind the last column.
 template <class T>
 DEVICE void fetchRuns(
     const typename T::Storage* row, int first, int part, int parts, int columns, bool vector,
     float* slot) {
   if (isWhole<T>(first, part, parts, columns, vector)) {
-    copyAsync16(slot, row + runColumn<T>(first, part, parts, 0));
-    if constexpr (!T::EXACT) {
-      copyAsync16(slot + SLOT, row + runColumn<T>(first, part, parts, 1));
-    }
+    copyRuns<T>(row, first, part, parts, slot);
     return;
   }
   float value[8];
@@ -171,12 +178,12 @@ DEVICE void maskRuns(
 }
 
 // Adds eight neighbours in a row to old values, or replaces those, up to the last column. The old
-// ones come from slots where `fetch8` has brought them there.
+// ones come from slots where `fetch8` has brought them there. `whole`: all eight are there.
 template <class T>
 DEVICE void update8(
-    typename T::Storage* row, int column, int columns, bool vector, bool accumulate,
+    typename T::Storage* row, int column, int columns, bool vector, bool whole, bool accumulate,
     const float* slot, float (&value)[8]) {
-  if (vector && column + 7 < columns) {
+  if (whole || (vector && column + 7 < columns)) {
     if (accumulate) {
       float old[8];
       if (slot != nullptr) {
@@ -208,12 +215,10 @@ DEVICE void update8(
 // Begins to bring the old values that update8 will add to, where it takes them from slots.
 template <class T>
 DEVICE void fetch8(
-    const typename T::Storage* row, int column, int columns, bool vector, float* slot) {
-  if (vector && column + 7 < columns) {
-    copyAsync16(slot, row + column);
-    if constexpr (!T::EXACT) {
-      copyAsync16(slot + SLOT, row + column + 4);
-    }
+    const typename T::Storage* row, int column, int columns, bool vector, bool whole,
+    float* slot) {
+  if (whole || (vector && column + 7 < columns)) {
+    copyRuns<T>(row, column, 0, 1, slot);
   }
 }
 

@@ -49,6 +49,16 @@ struct SplitPair {
 
 DEVICE SplitPair splitPair(float2 value) { return {split(value.x), split(value.y)}; }
 
+// LOW: whether tf32 does not hold all weights exactly.
+template <bool LOW>
+DEVICE Split splitWeight(float value) {
+  if constexpr (LOW) {
+    return split(value);
+  } else {
+    return {__float_as_uint(value), 0};
+  }
+}
+
 // An element of D: a 16-bit one is a tf32 as it is, its NaN too.
 template <class T>
 DEVICE Split splitElement(float value) {
@@ -59,19 +69,19 @@ DEVICE Split splitElement(float value) {
   }
 }
 
-// c += a b; lowA and lowB: whether the low halves count. Uniform over the warp. Tensor cores round
-// their sums toward zero, so that one over many steps would drift: theirs are of one step each, the
-// small terms first, and are added up by an instruction that rounds to nearest.
-DEVICE void multiplyAdd(
-    float (&c)[4], const Split (&a)[4], const Split (&b)[2], bool lowA, bool lowB) {
+// c += a b; LOW_A and LOW_B: whether the low halves count. Tensor cores round their sums toward zero,
+// so that one over many steps would drift: theirs are of one step each, the small terms first, and
+// are added up by an instruction that rounds to nearest.
+template <bool LOW_A, bool LOW_B>
+DEVICE void multiplyAdd(float (&c)[4], const Split (&a)[4], const Split (&b)[2]) {
   uint32_t highA[4] = {a[0].high, a[1].high, a[2].high, a[3].high};
   uint32_t highB[2] = {b[0].high, b[1].high};
   float step[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-  if (lowA) {
+  if constexpr (LOW_A) {
     uint32_t low[4] = {a[0].low, a[1].low, a[2].low, a[3].low};
     mma(step, low, highB);
   }
-  if (lowB) {
+  if constexpr (LOW_B) {
     uint32_t low[2] = {b[0].low, b[1].low};
     mma(step, highA, low);
   }
@@ -93,25 +103,42 @@ struct ListedRow {
 };
 
 // Brings and takes the fragments of 16 MT rows of D, 32 columns at a time, and with them those of 8 NT
-// rows of W.
-template <class T, int MT, int NT, class Row>
+// rows of W. LOW: W has values that tf32 does not hold exactly; a branch between products would keep
+// the compiler from interleaving them.
+template <class T, int MT, int NT, bool LOW>
 struct Tile {
   static constexpr int D_SLOTS = 2 * MT * RUN_SLOTS<T>;
   static constexpr int SLOTS = D_SLOTS + 2 * NT;
+  using Storage = typename T::Storage;
   const Product& p;
   int row0;
   int j0;
-  Row rowOf;
+  const Storage* rows[2 * MT];  // null where there is none
+  bool whole;                   // all are there, and aligned
 
-  DEVICE void fetchD(int k0, float* slots) const {
-    const auto* d = static_cast<const typename T::Storage*>(p.d);
-    const int t = laneId() & 3;
+  template <class Row>
+  DEVICE Tile(const Product& p, int row0, int j0, Row rowOf) : p(p), row0(row0), j0(j0) {
 #pragma unroll
     for (int i = 0; i < 2 * MT; i++) {
       int row = row0 + 8 * i + (laneId() >> 2);
+      rows[i] = row < p.n ? static_cast<const Storage*>(p.d) + rowOf(row) * p.ldD : nullptr;
+    }
+    whole = p.vectorD && row0 + 16 * MT <= p.n;
+  }
+
+  DEVICE void fetchD(int k0, float* slots) const {
+    if (whole && k0 + 32 <= p.k) {
+#pragma unroll
+      for (int i = 0; i < 2 * MT; i++) {
+        copyRuns<T>(rows[i], k0, laneId() & 3, 4, slots + i * RUN_SLOTS<T> * SLOT);
+      }
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < 2 * MT; i++) {
       float* slot = slots + i * RUN_SLOTS<T> * SLOT;
-      if (row < p.n) {
-        fetchRuns<T>(d + rowOf(row) * p.ldD, k0, t, 4, p.k, p.vectorD, slot);
+      if (rows[i] != nullptr) {
+        fetchRuns<T>(rows[i], k0, laneId() & 3, 4, p.k, p.vectorD, slot);
       } else {
         float zeros[8] = {};
         putRuns<T>(slot, zeros);
@@ -123,10 +150,13 @@ struct Tile {
     const float* w = p.w + (j0 + (laneId() >> 2)) * p.ldW;
 #pragma unroll
     for (int i = 0; i < 2 * NT; i++) {
+      float* slot = slots + i * SLOT;
       // W's rows are padded to 16: beyond them there is nothing to read.
       if (j0 + 8 * (i >> 1 & ~1) < p.r) {
         int column = runColumn<T>(k0, laneId() & 3, 4, i & 1);
-        copyAsync16(slots + i * SLOT, w + 8 * (i >> 1) * p.ldW + column);
+        copyAsync16(slot, w + 8 * (i >> 1) * p.ldW + column);
+      } else {
+        store16(slot, {0.0f, 0.0f, 0.0f, 0.0f});
       }
     }
   }
@@ -135,15 +165,18 @@ struct Tile {
 #pragma unroll
     for (int i = 0; i < 2 * MT; i++) {
       takeRuns<T>(slots + i * RUN_SLOTS<T> * SLOT, value[i >> 1][i & 1]);
-      int row = row0 + 8 * i + (laneId() >> 2);
-      if (p.mask.on && row < p.n) {
-        maskRuns<T>(p.mask, row, k0, laneId() & 3, 4, p.k, value[i >> 1][i & 1]);
+    }
+    if (p.mask.on) {
+#pragma unroll
+      for (int i = 0; i < 2 * MT; i++) {
+        maskRuns<T>(p.mask, row0 + 8 * i + (laneId() >> 2), k0, laneId() & 3, 4, p.k,
+            value[i >> 1][i & 1]);
       }
     }
   }
 
-  // Adds what 32 columns contribute; `weights(j, run)` are four columns of row 8j + g of W. Fragment
-  // (m, j) is C's rows 16m + g, + 8, columns 8j + 2t, + 1.
+  // Adds what 32 columns contribute; `weights(j, run, b)` makes fragments of two steps of four columns
+  // of row 8j + g of W. Fragment (m, j) is C's rows 16m + g, + 8, columns 8j + 2t, + 1.
   template <class Weights>
   DEVICE void add(
       const float (&value)[MT][2][8], Weights weights, float (&c)[MT][NT][4]) const {
@@ -163,15 +196,15 @@ struct Tile {
       }
 #pragma unroll
       for (int j = 0; j < NT; j++) {
-        if (j0 + 8 * (j & ~1) < p.r) {
-          float4 w = weights(j, run);
-          Split b[2][2] = {{split(w.x), split(w.y)}, {split(w.z), split(w.w)}};
-#pragma unroll
-          for (int step = 0; step < 2; step++) {
-#pragma unroll
-            for (int m = 0; m < MT; m++) {
-              multiplyAdd(c[m][j], a[m][step], b[step], !T::EXACT, p.lowW);
+        if (j % 4 == 0 && j > 0) {
             }
+        Split b[2][2];
+        weights(j, run, b);
+#pragma unroll
+        for (int step = 0; step < 2; step++) {
+#pragma unroll
+          for (int m = 0; m < MT; m++) {
+            multiplyAdd<!T::EXACT, LOW>(c[m][j], a[m][step], b[step]);
           }
         }
       }
@@ -190,14 +223,14 @@ DEVICE float* ownSlots(float* shared, int slotsOfWarp) {
 
 // Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
 // below last contribute, 32 at a time. `queue` has QUEUE_FLOATS floats.
-template <class T, int MT, int NT, class Row = OwnRow>
+template <bool LOW, class T, int MT, int NT, class Row>
 DEVICE void contract(
     const Product& p, float* queue, int row0, int j0, int first, int last, int stride,
-    float (&c)[MT][NT][4], Row rowOf = {}) {
-  using Own = Tile<T, MT, NT, Row>;
+    float (&c)[MT][NT][4], Row rowOf) {
+  using Own = Tile<T, MT, NT, LOW>;
   constexpr int STAGES = WARP_SLOTS / Own::SLOTS;
   static_assert(STAGES > 0);
-  Own tile = {p, row0, j0, rowOf};
+  Own tile(p, row0, j0, rowOf);
   float* slots = ownSlots(queue, WARP_SLOTS);
   int next = first;
   auto fetch = [&](int stage) {
@@ -222,41 +255,64 @@ DEVICE void contract(
     tile.takeD(k0, at, value);
     tile.add(
         value,
-        [&](int j, int run) { return load16(at + (Own::D_SLOTS + 2 * j + run) * SLOT); }, c);
+        [&](int j, int run, Split(&b)[2][2]) {
+          float4 w = load16(at + (Own::D_SLOTS + 2 * j + run) * SLOT);
+          b[0][0] = splitWeight<LOW>(w.x), b[0][1] = splitWeight<LOW>(w.y);
+          b[1][0] = splitWeight<LOW>(w.z), b[1][1] = splitWeight<LOW>(w.w);
+        },
+        c);
     stage = stage + 1 == STAGES ? 0 : stage + 1;
   }
   waitForCopies<0>();
 }
 
-// A tile of C for many rows: 128 rows and 64 columns of it, from columns of D that no other block of
-// the tile has. A warp has 16 rows; the block shares W's columns, which come by turns into shared
-// memory, so that each is read from L2 once for 128 rows.
-template <class T>
+template <class T, int MT, int NT, class Row = OwnRow>
+DEVICE void contract(
+    const Product& p, float* queue, int row0, int j0, int first, int last, int stride,
+    float (&c)[MT][NT][4], Row rowOf = {}) {
+  if (p.lowW) {
+    contract<true, T>(p, queue, row0, j0, first, last, stride, c, rowOf);
+  } else {
+    contract<false, T>(p, queue, row0, j0, first, last, stride, c, rowOf);
+  }
+}
+
+// 128 rows and 8 NT columns of C, for many rows: a warp has 16 rows; the block shares W's columns,
+// which come by turns into shared memory, so that each is read from L2 once for 128 rows, and split
+// once. Two split tiles take turns: with one barrier a warp is never ahead by more.
+template <class T, int NT, bool LOW>
 struct TallTile {
   static constexpr int ROWS = 16 * WARPS;
-  static constexpr int RANKS = 64;
-  static constexpr int STAGES = T::EXACT ? 4 : 3;
+  static constexpr int STAGES = T::EXACT ? 3 : 2;
   // Of W's rows: eight lanes, two rows of four, meet all banks.
   static constexpr int PITCH = T::EXACT ? 36 : 48;
-  using Own = Tile<T, 1, RANKS / 8, OwnRow>;
+  static constexpr int TILE_FLOATS = 8 * NT * PITCH;
+  using Own = Tile<T, 1, NT, LOW>;
+  static constexpr int W_SLOTS = (NT + 3) / 4;  // of a thread, of W as it comes
+  static constexpr int SLOTS = Own::D_SLOTS + W_SLOTS;
 
-  DEVICE static void run(const Product& p, float* shared, int row0, int j0, int first, int last,
-      float (&c)[1][RANKS / 8][4]) {
-    int ranks = (p.r - j0 + 15) / 16 * 16;
-    ranks = ranks < RANKS ? ranks : RANKS;
-    int stageFloats = ranks * PITCH + WARPS * Own::D_SLOTS * SLOT;
-    Own tile = {p, row0 + 16 * warpId(), j0, {}};
-    float* slots = ownSlots(shared, Own::D_SLOTS);
-    float* weights = shared + WARPS * Own::D_SLOTS * SLOT;
+  DEVICE static void add(const Product& p, float* shared, int row0, int j0, int first, int last,
+      float (&c)[1][NT][4]) {
+    Own tile(p, row0 + 16 * warpId(), j0, OwnRow{});
+    float* slots = ownSlots(shared, STAGES * SLOTS);
+    float* split = shared + WARPS * STAGES * SLOTS * SLOT;
+    int wRow = static_cast<int>(threadIdx.x >> 3);
+    int wColumn = 4 * static_cast<int>(threadIdx.x & 7);
+    const float* w = p.w + (j0 + wRow) * p.ldW + wColumn;
     int next = first;
     auto fetch = [&](int stage) {
       if (next < last) {
-        tile.fetchD(next, slots + stage * stageFloats);
-        float* to = weights + stage * stageFloats;
-        for (int i = threadIdx.x; i < 8 * ranks; i += THREADS) {
-          int row = i >> 3;
-          int column = 4 * (i & 7);
-          copyAsync16(to + row * PITCH + column, p.w + (j0 + row) * p.ldW + next + column);
+        float* at = slots + stage * SLOTS * SLOT;
+        tile.fetchD(next, at);
+#pragma unroll
+        for (int i = 0; i < W_SLOTS; i++) {
+          float* slot = at + (Own::D_SLOTS + i) * SLOT;
+          // W's rows are padded to 16: beyond them there is nothing to read.
+          if (j0 + ((wRow + 32 * i) & ~15) < p.r) {
+            copyAsync16(slot, w + 32 * i * p.ldW + next);
+          } else {
+            store16(slot, {0.0f, 0.0f, 0.0f, 0.0f});
+          }
         }
       }
       commitCopies();
@@ -267,24 +323,74 @@ struct TallTile {
       fetch(stage);
     }
     int stage = 0;
+    int turn = 0;
     for (int k0 = first; k0 < last; k0 += 32) {
-      waitForCopies<STAGES - 2>();
-      // All have W's columns, and are done with those that the next ones replace.
-      __syncthreads();
       fetch(stage == 0 ? STAGES - 1 : stage - 1);
+      waitForCopies<STAGES - 1>();
+      const float* at = slots + stage * SLOTS * SLOT;
+      float* high = split + turn * 2 * TILE_FLOATS;
+      float* low = high + TILE_FLOATS;
+#pragma unroll
+      for (int i = 0; i < W_SLOTS; i++) {
+        int row = wRow + 32 * i;
+        if (row < 8 * NT) {
+          float4 value = load16(at + (Own::D_SLOTS + i) * SLOT);
+          Split x = splitWeight<LOW>(value.x);
+          Split y = splitWeight<LOW>(value.y);
+          Split z = splitWeight<LOW>(value.z);
+          Split last = splitWeight<LOW>(value.w);
+          store16(high + row * PITCH + wColumn,
+              {__uint_as_float(x.high), __uint_as_float(y.high), __uint_as_float(z.high),
+                  __uint_as_float(last.high)});
+          if constexpr (LOW) {
+            store16(low + row * PITCH + wColumn,
+                {__uint_as_float(x.low), __uint_as_float(y.low), __uint_as_float(z.low),
+                    __uint_as_float(last.low)});
+          }
+        }
+      }
+      __syncthreads();
       float value[1][2][8];
-      tile.takeD(k0, slots + stage * stageFloats, value);
-      const float* w = weights + stage * stageFloats + (laneId() >> 2) * PITCH;
+      tile.takeD(k0, at, value);
+      int own = (laneId() >> 2) * PITCH;
       int t = laneId() & 3;
       tile.add(
           value,
-          [&](int j, int run) {
-            return load16(w + 8 * j * PITCH + runColumn<T>(0, t, 4, run));
+          [&](int j, int run, Split(&b)[2][2]) {
+            int place = own + 8 * j * PITCH + runColumn<T>(0, t, 4, run);
+            float4 h = load16(high + place);
+            b[0][0].high = __float_as_uint(h.x), b[0][1].high = __float_as_uint(h.y);
+            b[1][0].high = __float_as_uint(h.z), b[1][1].high = __float_as_uint(h.w);
+            if constexpr (LOW) {
+              float4 l = load16(low + place);
+              b[0][0].low = __float_as_uint(l.x), b[0][1].low = __float_as_uint(l.y);
+              b[1][0].low = __float_as_uint(l.z), b[1][1].low = __float_as_uint(l.w);
+            }
           },
           c);
       stage = stage + 1 == STAGES ? 0 : stage + 1;
+      turn ^= 1;
     }
     waitForCopies<0>();
+  }
+
+  // Shares of C.
+  DEVICE static void run(
+      const Product& p, float* shared, int row0, int j0, int first, int last, int share) {
+    float c[1][NT][4] = {};
+    add(p, shared, row0, j0, first, last, c);
+#pragma unroll
+    for (int j = 0; j < NT; j++) {
+      int column = j0 + 8 * j + 2 * (laneId() & 3);
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        int row = row0 + 16 * warpId() + 8 * half + (laneId() >> 2);
+        if (row < p.n && column < p.ldU) {
+          float* at = p.partial + (static_cast<int64_t>(share) * p.n + row) * p.ldU + column;
+          *reinterpret_cast<float2*>(at) = {c[0][j][2 * half], c[0][j][2 * half + 1]};
+        }
+      }
+    }
   }
 };
 
@@ -326,8 +432,9 @@ DEVICE void sumOverWarps(float* shared, const float (&c)[MT][NT][4], Sink sink) 
 }
 
 // 32 rows from row0 and 32 columns from k0 of Y or dX, the work of a warp. Rows from `rows` on are not
-// there. A thread has eight neighbours of four rows: fragment i's column c is column 4c + i of the 32.
-template <class T, class Row>
+// there. A thread has eight neighbours of four rows: fragment i's column c is column 4c + i of the
+// 32. LOW: as above.
+template <class T, class Row, bool LOW>
 struct Output {
   static constexpr int MT = 2;
   const Product& p;
@@ -337,17 +444,24 @@ struct Output {
   Row rowOf;
   float c[MT][4][4] = {};
 
-  DEVICE bool isF32() const { return !T::EXACT || p.outF32; }
+  DEVICE Output(const Product& p, int rows, int row0, int k0, Row rowOf = {})
+      : p(p), rows(rows), row0(row0), k0(k0), rowOf(rowOf) {}
 
   // Slots for the old values of a thread's part of a row.
-  DEVICE int slotsOfRow() const { return isF32() ? 2 : 1; }
+  DEVICE int slotsOfRow() const { return T::EXACT && !p.outF32 ? 1 : 2; }
 
-  template <class Visit>
+  // Whether all rows and columns are there, and aligned.
+  DEVICE bool isWhole() const { return rows >= 16 * MT && p.vectorOut && k0 + 32 <= p.k; }
+
+  DEVICE int column() const { return k0 + 8 * (laneId() & 3); }
+
+  // Visits a thread's four rows, or those that are there.
+  template <bool WHOLE, class Visit>
   DEVICE void eachRow(Visit visit) const {
 #pragma unroll
     for (int i = 0; i < 2 * MT; i++) {
       int local = 8 * i + (laneId() >> 2);
-      if (local < rows) {
+      if (WHOLE || local < rows) {
         visit(i, static_cast<int64_t>(row0 + local));
       }
     }
@@ -355,19 +469,22 @@ struct Output {
 
   // Begins to bring the old values, if they are added to.
   DEVICE void fetchOld(float* slots) const {
-    int column = k0 + 8 * (laneId() & 3);
     if (!p.accumulate) {
       return;
     }
-    eachRow([&](int i, int64_t row) {
-      int64_t at = rowOf(row) * p.ldOut;
-      float* slot = slots + i * slotsOfRow() * SLOT;
-      if (T::EXACT && p.outF32) {
-        fetch8<F32>(static_cast<const float*>(p.out) + at, column, p.k, p.vectorOut, slot);
-      } else {
-        fetch8<T>(static_cast<const typename T::Storage*>(p.out) + at, column, p.k, p.vectorOut,
-            slot);
-      }
+    if (T::EXACT && p.outF32) {
+      isWhole() ? fetchOld<F32, true>(slots) : fetchOld<F32, false>(slots);
+    } else {
+      isWhole() ? fetchOld<T, true>(slots) : fetchOld<T, false>(slots);
+    }
+  }
+
+  template <class Out, bool WHOLE>
+  DEVICE void fetchOld(float* slots) const {
+    auto* out = static_cast<const typename Out::Storage*>(p.out);
+    eachRow<WHOLE>([&](int i, int64_t row) {
+      fetch8<Out>(out + rowOf(row) * p.ldOut, column(), p.k, WHOLE || p.vectorOut, WHOLE,
+          slots + i * RUN_SLOTS<Out> * SLOT);
     });
   }
 
@@ -379,10 +496,10 @@ struct Output {
     const int g = laneId() >> 2;
     const int t = laneId() & 3;
     Split b[4][2] = {
-        {split(even.x), split(odd.x)},
-        {split(even.y), split(odd.y)},
-        {split(even.z), split(odd.z)},
-        {split(even.w), split(odd.w)}};
+        {splitWeight<LOW>(even.x), splitWeight<LOW>(odd.x)},
+        {splitWeight<LOW>(even.y), splitWeight<LOW>(odd.y)},
+        {splitWeight<LOW>(even.z), splitWeight<LOW>(odd.z)},
+        {splitWeight<LOW>(even.w), splitWeight<LOW>(odd.w)}};
 #pragma unroll
     for (int m = 0; m < MT; m++) {
       SplitPair low = hidden(16 * m + g, j0 + 2 * t);
@@ -390,7 +507,7 @@ struct Output {
       Split a[4] = {low.first, high.first, low.second, high.second};
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        multiplyAdd(c[m][i], a, b[i], true, p.lowW);
+        multiplyAdd<true, LOW>(c[m][i], a, b[i]);
       }
     }
   }
@@ -403,17 +520,27 @@ struct Output {
   // Puts the sums out; `slots` are those of fetchOld, or null. MASKED: p.mask may be on.
   template <bool MASKED>
   DEVICE void put(const float* slots) {
-    const int t = laneId() & 3;
-    int column = k0 + 8 * t;
-    if (column >= p.k) {
+    if (T::EXACT && p.outF32) {
+      isWhole() ? put<F32, MASKED, true>(slots) : put<F32, MASKED, false>(slots);
+    } else {
+      isWhole() ? put<T, MASKED, true>(slots) : put<T, MASKED, false>(slots);
+    }
+  }
+
+  template <class Out, bool MASKED, bool WHOLE>
+  DEVICE void put(const float* slots) {
+    if (column() >= p.k) {
       return;
     }
-    float bias[8];
+    float bias[8] = {};
+    if (p.bias != nullptr) {
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      bias[i] = p.bias != nullptr && column + i < p.k ? p.bias[column + i] : 0.0f;
+      for (int i = 0; i < 8; i++) {
+        bias[i] = WHOLE || column() + i < p.k ? p.bias[column() + i] : 0.0f;
+      }
     }
-    eachRow([&](int i, int64_t row) {
+    auto* out = static_cast<typename Out::Storage*>(p.out);
+    eachRow<WHOLE>([&](int i, int64_t row) {
       float value[8];
 #pragma unroll
       for (int e = 0; e < 8; e++) {
@@ -421,17 +548,11 @@ struct Output {
       }
       if (MASKED && p.mask.on) {
         // BF16's order: the eight are neighbours, whatever their type.
-        maskRuns<BF16>(p.mask, row, k0, t, 4, p.k, value);
+        maskRuns<BF16>(p.mask, row, k0, laneId() & 3, 4, p.k, value);
       }
-      int64_t at = rowOf(row) * p.ldOut;
-      const float* slot = slots == nullptr ? nullptr : slots + i * slotsOfRow() * SLOT;
-      if (T::EXACT && p.outF32) {
-        update8<F32>(static_cast<float*>(p.out) + at, column, p.k, p.vectorOut, p.accumulate, slot,
-            value);
-      } else {
-        update8<T>(static_cast<typename T::Storage*>(p.out) + at, column, p.k, p.vectorOut,
-            p.accumulate, slot, value);
-      }
+      const float* slot = slots == nullptr ? nullptr : slots + i * RUN_SLOTS<Out> * SLOT;
+      update8<Out>(out + rowOf(row) * p.ldOut, column(), p.k, WHOLE || p.vectorOut, WHOLE,
+          p.accumulate, slot, value);
     });
   }
 };
@@ -446,6 +567,14 @@ struct Streamed {
   // Rows n0 + t and + 4, of the eight from n0, and 64 columns.
   DEVICE void fetch(int n0, int end, int k0, float* slots) const {
     const auto* d = static_cast<const typename T::Storage*>(p.d);
+    if (n0 + 8 <= end && p.vectorD && k0 + 64 <= p.k) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        int row = n0 + (laneId() & 3) + 4 * half;
+        copyRuns<T>(d + row * p.ldD, k0, laneId() >> 2, 8, slots + half * RUN_SLOTS<T> * SLOT);
+      }
+      return;
+    }
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       int row = n0 + (laneId() & 3) + 4 * half;
@@ -459,13 +588,15 @@ struct Streamed {
     }
   }
 
-  DEVICE void take(int n0, int end, int k0, const float* slots, float (&value)[2][8]) const {
+  DEVICE void take(int n0, int, int k0, const float* slots, float (&value)[2][8]) const {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       takeRuns<T>(slots + half * RUN_SLOTS<T> * SLOT, value[half]);
-      int row = n0 + (laneId() & 3) + 4 * half;
-      if (p.mask.on && row < end) {
-        maskRuns<T>(p.mask, row, k0, laneId() >> 2, 8, p.k, value[half]);
+    }
+    if (p.mask.on) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        maskRuns<T>(p.mask, n0 + (laneId() & 3) + 4 * half, k0, laneId() >> 2, 8, p.k, value[half]);
       }
     }
   }
@@ -547,7 +678,7 @@ struct Outer {
       sums[i] += value[0][i] + value[1][i];
 #pragma unroll
       for (int m = 0; m < MJ; m++) {
-        multiplyAdd(c[m][i], a[m], b, true, !T::EXACT);
+        multiplyAdd<true, !T::EXACT>(c[m][i], a[m], b);
       }
     }
   }

@@ -214,12 +214,18 @@ final class ForwardPass {
         arguments);
   }
 
-  /** Shared memory of the kernel {@code contract_tall}: so many stages of X's and W's columns. */
+  /**
+   * Shared memory of the kernel {@code contract_tall}: stages of X's and W's columns, and two tiles
+   * of W's columns in halves.
+   */
   static long tallBytes(DType type, int r) {
     boolean f32 = type == DType.F32;
-    long weights = Math.min(Packed.round(r, Packed.ROW_TILE), Splits.TALL_RANKS);
-    long stage = weights * (f32 ? 48 : 36) * 4 + WARPS * (f32 ? 4L : 2L) * SLOT_BYTES;
-    return (f32 ? 3 : 4) * stage;
+    int left = r % Splits.TALL_RANKS;
+    // Tiles of 16, 32 or 64 ranks: r's largest.
+    int ranks = r >= Splits.TALL_RANKS || left > 32 ? 64 : left > 16 ? 32 : 16;
+    long stages = (f32 ? 2 : 3) * (f32 ? 4L : 2L);
+    long weightStages = (f32 ? 2 : 3) * (ranks > 32 ? 2L : 1L);
+    return WARPS * (stages + weightStages) * SLOT_BYTES + 4L * ranks * (f32 ? 48 : 36) * 4;
   }
 
   /** Queues U W, U [n, r] and W [r, k]. */
