@@ -50,11 +50,12 @@ enum SplineMode : int32_t { SUM, CHANNEL, FULL };
 
 // The nonlinearity U = m_h * v * phi(Z) and its derivative; see phi.cuh.
 struct Phi {
-  const float* partial;   // forward: shares of Z, [partials, n, ldZ]; backward: of dU, [.., ldU]
+  const float* partial;   // forward: shares of Z; backward: of dU
   const float* downBias;  // [ra], or null
   float* z;               // [n, ldZ]: written by forward unless null, read by backward
   float* u;               // [n, ldU]
   float* dz;              // [n, ldZ]
+  uint16_t* parts;        // U or dZ as BF16, [n, 3 ld]: high, high, low; or null
   float* g;               // [n, ldU] v * dU
   float* da;              // [n, ldU] gradient by H t
   float* t;               // [n, ldU] act(z)
@@ -69,6 +70,8 @@ struct Phi {
   int64_t ldZ;            // ra rounded up to 16
   int64_t ldU;            // r rounded up to 16
   int64_t ldQ;            // K rounded up to 64
+  int64_t partialRow;     // from a row of a share to the next
+  int64_t partialStride;  // from a share to the next
   int32_t partials;
   int32_t n;
   int32_t r;
@@ -163,8 +166,10 @@ struct Pack {
   const void* in;     // [rows, ldIn], typed
   const float* gain;  // [rows], or null
   float* out;         // [rows, ldOut], or its transpose; zeros in the padding stay
+  uint16_t* parts;    // the same as sums of BF16, four matrices: lowest, low, high, high; or null
   int64_t ldIn;
   int64_t ldOut;
+  int64_t partStride;  // elements from a matrix to the next
   int32_t rows;
   int32_t columns;
   int32_t transposed;

@@ -24,7 +24,7 @@ DEVICE void afterLastLaunch() {
 }
 
 // The up-projection of a row tile whose U is in shared memory, by all warps in turn.
-template <class T, bool LOW>
+template <class T, bool LOW, int Y_SLOTS>
 DEVICE void fusedUp(const Product& p, const float* u, float* queue, int rows, int row0) {
   // All columns have the same U: its fragments stay in registers.
   SplitPair hidden[2][4];
@@ -36,7 +36,6 @@ DEVICE void fusedUp(const Product& p, const float* u, float* queue, int rows, in
       hidden[step][i] = splitPair(load8(u + row * FUSED_PITCH + 8 * step + 2 * (laneId() & 3)));
     }
   }
-  constexpr int Y_SLOTS = 8;
   constexpr int SLOTS = Y_SLOTS + 2 * FUSED_RANK / 8;
   constexpr int STAGES = WARP_SLOTS / SLOTS;
   float* slots = ownSlots(queue, WARP_SLOTS);
@@ -108,10 +107,12 @@ DEVICE void forward(const Forward& p) {
   __syncthreads();
 
   int rows = least(ROWS, p.up.n - row0);
-  if (p.up.lowW) {
-    fusedUp<T, true>(p.up, u, queue, rows, row0);
+  if (T::EXACT && !p.up.outF32) {
+    p.up.lowW ? fusedUp<T, true, 4>(p.up, u, queue, rows, row0)
+              : fusedUp<T, false, 4>(p.up, u, queue, rows, row0);
   } else {
-    fusedUp<T, false>(p.up, u, queue, rows, row0);
+    p.up.lowW ? fusedUp<T, true, 8>(p.up, u, queue, rows, row0)
+              : fusedUp<T, false, 8>(p.up, u, queue, rows, row0);
   }
 }
 
@@ -271,15 +272,15 @@ DEVICE void decode(const Forward& p) {
   }
 }
 
-// 32 rows and 32 columns of C from `split` columns of D, as a share; or, without shares, finished and
+// 32 rows and 16 columns of C from `split` columns of D, as a share; or, without shares, finished and
 // typed: a base layer.
 template <class T, class Row = OwnRow>
 DEVICE void contractTile(const Product& p, int row0, Row rowOf = {}) {
   SHARED_MEMORY(shared);
-  int j0 = 32 * static_cast<int>(blockIdx.x);
+  int j0 = 16 * static_cast<int>(blockIdx.x);
   int first = p.split * static_cast<int>(blockIdx.z);
-  float c[2][4][4] = {};
-  contract<T, 2, 4>(p, shared, row0, j0, first + 32 * warpId(), least(first + p.split, p.k),
+  float c[2][2][4] = {};
+  contract<T, 2, 2>(p, shared, row0, j0, first + 32 * warpId(), least(first + p.split, p.k),
       32 * WARPS, c, rowOf);
   __syncthreads();
   sumOverWarps(shared, c, [&](int row, int column, float sum) {
@@ -442,7 +443,7 @@ template <class T>
 DEVICE void batchContract(const Batch& p) {
   BatchTile tile(p, blockIdx.y);
   const Product& down = tile.group.forward.down;
-  if (32 * static_cast<int>(blockIdx.x) < down.r
+  if (16 * static_cast<int>(blockIdx.x) < down.r
       && static_cast<int64_t>(blockIdx.z) * down.split < down.k) {
     contractTile<T>(down, tile.row0, ListedRow{tile.group.rows});
   }
@@ -483,10 +484,11 @@ DEVICE void phiBackwardTile(const Phi& p) {
     int row = i / p.r;
     int j = i - row * p.r;
     int64_t at = (row0 + row) * p.ldU + j;
+    const float* partial = p.partial + (row0 + row) * p.partialRow + j;
     float dU = 0.0f;
 #pragma unroll 8
     for (int share = 0; share < p.partials; share++) {
-      dU += p.partial[share * (p.n * p.ldU) + at];
+      dU += partial[share * p.partialStride];
     }
     dU *= p.scale;
     dU = p.mask.on ? p.mask.kept * maskEntry(p.mask, row0 + row, p.r, j) * dU : dU;
@@ -534,10 +536,12 @@ DEVICE void phiBackwardTile(const Phi& p) {
   for (int i = threadIdx.x; i < rows * ldz; i += blockDim.x) {
     int row = i / ldz;
     int column = i - row * ldz;
-    p.dz[row0 * p.ldZ + i] = column < p.ra
+    float value = column < p.ra
         ? phiGradient(
             p, tile, g + row * p.r, da + row * p.r, mixed + row * bases, row, column)
         : 0.0f;
+    p.dz[row0 * p.ldZ + i] = value;
+    putParts(p, row0 + row, p.ldZ, column, value);
   }
 }
 
@@ -609,7 +613,7 @@ DEVICE void reduceTile(const Reduction& p) {
   int column0 = 32 * static_cast<int>(blockIdx.x);
   int column = column0 + laneId();
   float sum[OWN] = {};
-#pragma unroll 4
+#pragma unroll 8
   for (int share = 0; share < p.count; share++) {
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
@@ -664,7 +668,15 @@ DEVICE void packColumns(const Pack& p) {
   }
   float value = T::get(static_cast<const typename T::Storage*>(p.in) + row * p.ldIn + column);
   value = p.gain != nullptr ? p.gain[row] * value : value;
-  p.out[p.transposed ? column * p.ldOut + row : row * p.ldOut + column] = value;
+  int64_t at = p.transposed ? column * p.ldOut + row : row * p.ldOut + column;
+  p.out[at] = value;
+  if (p.parts != nullptr) {
+    Parts parts(value);
+    p.parts[at] = parts.lowest;
+    p.parts[at + p.partStride] = parts.low;
+    p.parts[at + 2 * p.partStride] = parts.high;
+    p.parts[at + 3 * p.partStride] = parts.high;
+  }
 }
 
 // In double, each result rounded once: the bits of the CPU's AdamW.
@@ -704,7 +716,7 @@ using namespace borealis;
   }                                                                                               \
   KERNEL(borealis_up_##type, Forward, THREADS, 2) { up<T>(p); }                                   \
   KERNEL(borealis_decode_##type, Forward, THREADS, 2) { afterLastLaunch(); decode<T>(p); }        \
-  KERNEL(borealis_contract_##type, Product, THREADS, 1) {                                    \
+  KERNEL(borealis_contract_##type, Product, THREADS, blocks) {                                    \
     afterLastLaunch();                                                                            \
     contractTile<T>(p, ROWS * static_cast<int>(blockIdx.y));                                      \
   }                                                                                               \
@@ -716,7 +728,7 @@ using namespace borealis;
     afterLastLaunch();                                                                            \
     expandTile<T, 2, true>(p, 64 * static_cast<int>(blockIdx.y));                                 \
   }                                                                                               \
-  KERNEL(borealis_batch_contract_##type, Batch, THREADS, 1) {                                \
+  KERNEL(borealis_batch_contract_##type, Batch, THREADS, 2) {                                \
     afterLastLaunch(); batchContract<T>(p);                                                       \
   }                                                                                               \
   KERNEL(borealis_batch_expand_##type, Batch, THREADS, 2) {                                       \
@@ -726,7 +738,7 @@ using namespace borealis;
     afterLastLaunch();                                                                            \
     outerTile<Streamed<T>, 1>(p, Streamed<T>{p});                                                 \
   }                                                                                               \
-  KERNEL(borealis_outer_##type##_32, Product, THREADS, 1) {                                  \
+  KERNEL(borealis_outer_##type##_32, Product, THREADS, 2) {                                  \
     afterLastLaunch();                                                                            \
     outerTile<Streamed<T>, 2>(p, Streamed<T>{p});                                                 \
   }                                                                                               \

@@ -30,6 +30,20 @@ struct F16 {
   static DEVICE void set(uint16_t* p, float value) { *p = narrow(value); }
 };
 
+// A float as a sum of three BF16, up to 2^-24 of it.
+struct Parts {
+  uint16_t high;
+  uint16_t low;
+  uint16_t lowest;
+
+  DEVICE explicit Parts(float value) {
+    high = BF16::narrow(value);
+    float rest = value - BF16::widen(high);
+    low = BF16::narrow(rest);
+    lowest = BF16::narrow(rest - BF16::widen(low));
+  }
+};
+
 // A thread's eight elements are two runs of four. `part` threads share a row: their first runs lie
 // side by side and so do their second ones for F32, where 16 bytes are one run; for 16-bit types,
 // where 16 bytes are two runs, a thread's two runs follow each other.

@@ -220,6 +220,17 @@ DEVICE float phiValue(const Phi& p, const PhiTile& tile, int row, int j) {
   }
 }
 
+// Element j of a row of ld of U or dZ, as cuBLAS takes it beside the high, low and high parts of W.
+DEVICE void putParts(const Phi& p, int64_t row, int64_t ld, int j, float value) {
+  if (p.parts != nullptr) {
+    Parts parts(value);
+    uint16_t* at = p.parts + 3 * row * ld + j;
+    at[0] = parts.high;
+    at[ld] = parts.high;
+    at[2 * ld] = parts.low;
+  }
+}
+
 // U = m_h * v * phi(Z), zeros in the padding, for a tile whose t and q are there. The mask's factor
 // 1/(1-p) is in the scale of what U is multiplied with, so that tf32 doesn't round it.
 DEVICE void phiForward(const Phi& p, const PhiTile& tile, int64_t row0, float* u, int64_t ldu) {
@@ -234,6 +245,7 @@ DEVICE void phiForward(const Phi& p, const PhiTile& tile, int64_t row0, float* u
       value = p.mask.on ? maskEntry(p.mask, row0 + row, p.r, j) * value : value;
     }
     u[row * ldu + j] = value;
+    putParts(p, row0 + row, p.ldU, j, value);
   }
 }
 
@@ -245,9 +257,10 @@ DEVICE void loadZ(const Phi& p, int64_t row0, int rows, float* z, int ldz, bool 
     float sum = 0.0f;
     if (row0 + row < p.n && j < p.ra) {
       int64_t at = (row0 + row) * p.ldZ + j;
+      const float* partial = p.partial + (row0 + row) * p.partialRow + j;
 #pragma unroll 8
       for (int share = 0; share < p.partials; share++) {
-        sum += p.partial[share * (p.n * p.ldZ) + at];
+        sum += partial[share * p.partialStride];
       }
       sum = p.scale * sum + (p.downBias != nullptr ? p.downBias[j] : 0.0f);
       if (keep && p.z != nullptr) {

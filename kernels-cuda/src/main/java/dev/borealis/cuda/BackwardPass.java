@@ -56,18 +56,35 @@ final class BackwardPass {
     // cuBLAS has no masks, and no sums of columns beside a product.
     boolean summed = spec.parameters().contains(Parameter.B_BIAS);
     boolean masked = spec.inputDropout() > 0;
-    // With 16-bit dY cuBLAS has dU alone: dB would take U of 16 bits, and backward_up has both at
-    // once.
+    PartProducts upParts =
+        PartProducts.take(dY.type(), n) && weights.up().parts() != 0 && !summed
+            ? scratch.partProducts
+            : null;
+    PartProducts downParts =
+        PartProducts.take(x.type(), n) && !masked ? scratch.partProducts : null;
+    boolean inputParts =
+        downParts != null && dX != null && dX.type() == DType.BF16 && down.parts() != 0;
+    // With 16-bit dY of fewer tokens cuBLAS has dU alone: dB would take U of 16 bits.
     DeviceMatrix b =
         dY.type() == DType.F32 || gradients != null ? null : weights.typed(Parameter.B, dY.type());
     boolean up = dY.type() == DType.F32 ? !summed : b != null;
     Gemm upGemm = n > 0 && up ? scratch.gemm : null;
     Gemm downGemm = n > 0 && x.type() == DType.F32 && !masked ? scratch.gemm : null;
     Gemm inputGemm = dX != null && dX.type() == DType.F32 && !masked ? scratch.gemm : null;
+    long out = spec.outFeatures();
+    long ldU = phi.ldU();
+    long count = upGemm == null ? Splits.ceil(out, Splits.columns(n, out, spec.rank())) : 1;
+    Shares upShares = new Shares(scratch.shares, count, n * ldU, ldU, ldU);
+    Shares parts = null;
     if (n > 0) {
       if (gradients != null) {
         // U again, from Z.
-        arguments.phiCall.begin(phi, n).shares(scratch.z, 1, 1).u(scratch.u);
+        arguments
+            .phiCall
+            .begin(phi, n)
+            .shares(new Shares(scratch.z, 1, 0, phi.ldZ(), phi.ldZ()), 1)
+            .u(scratch.u)
+            .parts(upParts == null ? 0 : scratch.uParts);
         DropoutArguments.hidden(arguments.phiCall.mask(), spec, forward, true);
         scratch.launches.run(
             Kernel.PHI_FORWARD,
@@ -77,7 +94,14 @@ final class BackwardPass {
             phi.forwardBytes(),
             arguments.phiAlone);
       }
-      if (upGemm != null) {
+      if (upParts != null) {
+        upShares = upParts.contract(dY, n, weights.up(), scratch.shares);
+        if (gradients != null) {
+          parts =
+              upParts.outer(
+                  scratch.uParts, spec.rank(), dY, n, spec.outFeatures(), scratch.outerShares);
+        }
+      } else if (upGemm != null) {
         Gemm.Operand operand =
             b == null ? Gemm.Operand.transposed(weights.up().matrix()) : Gemm.Operand.of(b);
         hiddenGradient(dY, n, operand, gradients != null, upGemm, scratch);
@@ -87,16 +111,17 @@ final class BackwardPass {
     }
     if (gradients != null) {
       float scale = forward.scale() * DropoutArguments.hiddenFactor(spec, true);
-      Shares shares = shares(n, spec.rank(), spec.outFeatures(), scratch);
-      shares = upGemm == null ? shares : shares.first();
+      Shares shares = shares(n, spec.rank(), out, scratch);
+      shares = parts != null ? parts : upGemm == null ? shares : shares.first();
       upGradients(shares, n, weights, scale, gradients, accumulate, scratch);
     }
     if (n > 0) {
-      long out = spec.outFeatures();
-      long parts = upGemm == null ? Splits.ceil(out, Splits.columns(n, out, spec.rank())) : 1;
-      phiBackward(phi, n, scratch.z, scratch.shares, parts, forward, gradients != null, scratch);
+      long dzParts = downParts == null ? 0 : scratch.dzParts;
+      phiBackward(phi, n, scratch.z, upShares, forward, gradients != null, dzParts, scratch);
       boolean add = options.input() == Update.ACCUMULATE;
-      if (inputGemm != null && dX != null) {
+      if (inputParts && downParts != null && dX != null) {
+        downParts.expand(dzParts, n, down, dX, 1, add);
+      } else if (inputGemm != null && dX != null) {
         inputGemm.multiply(
             n,
             down.columns(),
@@ -113,7 +138,11 @@ final class BackwardPass {
     if (gradients != null) {
       parameterSums(phi, n, scratch.z, gradients, accumulate, scratch);
       Shares shares = shares(n, spec.downRank(), spec.inFeatures(), scratch);
-      if (downGemm != null) {
+      if (downParts != null) {
+        shares =
+            downParts.outer(
+                scratch.dzParts, spec.downRank(), x, n, spec.inFeatures(), scratch.outerShares);
+      } else if (downGemm != null) {
         shares = shares.first();
         outer(downGemm, hidden(scratch.dz, phi.ldZ()), x, n, spec.downRank(), shares);
       } else if (n > 0) {
@@ -242,10 +271,10 @@ final class BackwardPass {
       PhiWeights phi,
       long n,
       long z,
-      long partial,
-      long count,
+      Shares shares,
       @Nullable CallOptions forward,
       boolean parameters,
+      long parts,
       CudaScratch scratch) {
     Arguments arguments = scratch.arguments;
     arguments
@@ -253,7 +282,8 @@ final class BackwardPass {
         .begin(phi, n)
         .z(z)
         .dz(scratch.dz)
-        .shares(partial, count, forward == null ? 1 : forward.scale());
+        .shares(shares, forward == null ? 1 : forward.scale())
+        .parts(parts);
     if (parameters) {
       arguments.phiCall.terms(
           scratch.g, scratch.da, scratch.t, scratch.q, scratch.dvTerms, scratch.dBetaTerms);
@@ -563,7 +593,8 @@ final class BackwardPass {
     int rank = spec.rank();
     long transposed = scratch.staticGradient;
     reduce(shares, 0, factor, transposed, phi.ldU(), rank, in, true, false, scratch);
-    phiBackward(phi, in, form.columns(), transposed, 1, null, true, scratch);
+    Shares gradient = new Shares(transposed, 1, 0, phi.ldU(), phi.ldU());
+    phiBackward(phi, in, form.columns(), gradient, null, true, 0, scratch);
     Shares dz = new Shares(scratch.dz, 1, 0, phi.ldZ(), rank);
     reduce(dz, 0, 1, dA, in, in, rank, true, accumulate, scratch);
     parameterSums(phi, in, form.columns(), gradients, accumulate, scratch);

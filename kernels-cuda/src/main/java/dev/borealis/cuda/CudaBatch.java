@@ -106,12 +106,12 @@ final class CudaBatch implements BatchKernel {
       ForwardArguments forward = forwards[group];
       adapter.begin(forward, deviceX, deviceY, n, groups.scale(group), nextU);
       forward.down.shares(nextShares, split);
-      forward.phi.shares(nextShares, count, 1);
       long rowsOfGroup = deviceTable.address() + rowsAt + (long) groups.from(group) * Integer.BYTES;
       table.set(JAVA_LONG, group * GROUP_BYTES + ROWS, rowsOfGroup);
       tiles.add(group, n, ROWS_OF_TILE);
       phiTiles.add(group, n, PhiWeights.PHI_ROWS);
       PhiWeights phi = adapter.callPhi();
+      forward.phi.shares(new Shares(nextShares, count, n * phi.ldZ(), phi.ldZ(), phi.ldZ()), 1);
       nextShares += n * phi.ldZ() * count * Float.BYTES;
       nextU += n * phi.ldU() * Float.BYTES;
       mostRanks = Math.max(mostRanks, phi.downRank());
@@ -126,7 +126,7 @@ final class CudaBatch implements BatchKernel {
     launches.run(
         Kernel.BATCH_CONTRACT,
         x.dtype(),
-        Splits.ceil(mostRanks, 32),
+        Splits.ceil(mostRanks, ForwardPass.SHORT_RANKS),
         tiles.count(),
         mostShares,
         ForwardPass.QUEUE_BYTES,

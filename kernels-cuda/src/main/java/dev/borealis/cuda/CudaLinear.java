@@ -67,7 +67,7 @@ final class CudaLinear implements LinearKernel {
     queue
         .arguments()
         .pack
-        .run(sameRow, n, vector.columns(), 0, to.address(), to.ld(), false, queue.launches());
+        .run(sameRow, n, vector.columns(), 0, to.address(), to.ld(), 0, 0, false, queue.launches());
   }
 
   private synchronized PackedLayer packed(CudaQueue queue) {
@@ -175,7 +175,7 @@ final class CudaLinear implements LinearKernel {
         .run(
             Kernel.CONTRACT,
             x.type(),
-            Splits.ceil(w.rows(), 32),
+            Splits.ceil(w.rows(), ForwardPass.SHORT_RANKS),
             Splits.ceil(n, 32),
             1,
             ForwardPass.QUEUE_BYTES,

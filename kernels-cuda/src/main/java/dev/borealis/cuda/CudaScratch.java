@@ -29,6 +29,9 @@ final class CudaScratch implements AdapterKernel.Scratch {
   /** Products by cuBLAS, for large ranks where it is to be used; or null. */
   final @Nullable Gemm gemm;
 
+  /** Products of many BF16 tokens by cuBLAS, or null. */
+  final @Nullable PartProducts partProducts;
+
   // Device addresses.
   final long z;
   final long u;
@@ -43,6 +46,11 @@ final class CudaScratch implements AdapterKernel.Scratch {
   final long outerShares;
   final long columnShares;
   final long staticGradient;
+
+  /** U and dZ as BF16 parts, for {@link #partProducts}. */
+  final long uParts;
+
+  final long dzParts;
 
   /** What has to be freed. */
   private record Memory(
@@ -111,9 +119,15 @@ final class CudaScratch implements AdapterKernel.Scratch {
     HostTensors.Plan plan = queue == null ? new HostTensors.Plan(device, spec, n, training) : null;
     long zAt = device.floats(n * ldZ);
     long uAt = device.floats(rows * ldU);
+    partProducts = PartProducts.of(queue, n);
+    boolean parts = partProducts != null;
+    long uPartsAt = device.take(parts ? 2 * PartProducts.hiddenElements(n, ldU) : 0);
+    long dzPartsAt =
+        device.take(parts && training ? 2 * PartProducts.hiddenElements(n, ldZ) : 0);
     long down = Splits.contractFloats(n, in, ldZ);
     long up = training ? Splits.contractFloats(n, out, ldU) : 0;
-    long sharesAt = device.floats(Math.max(down, up));
+    long sharesOfParts = parts ? 3 * n * Math.max(ldZ, ldU) : 0;
+    long sharesAt = device.floats(Math.max(Math.max(down, up), sharesOfParts));
     long dzAt = 0;
     long gAt = 0;
     long daAt = 0;
@@ -138,6 +152,10 @@ final class CudaScratch implements AdapterKernel.Scratch {
       long columns = Splits.columnFloats(n, rank, out);
       for (long k : new long[] {out, rank, bases, rank * bases}) {
         outer = Math.max(outer, Splits.outerFloats(rows, rank, k));
+      }
+      if (parts) {
+        outer = Math.max(outer, 2 * ldZ * Packed.ld(in));
+        outer = Math.max(outer, 2 * ldU * Packed.ld(out));
       }
       outerAt = device.floats(outer);
       for (long k : new long[] {spec.downRank(), rank * bases}) {
@@ -173,5 +191,7 @@ final class CudaScratch implements AdapterKernel.Scratch {
     this.outerShares = base + outerAt;
     this.columnShares = base + columnsAt;
     this.staticGradient = base + staticAt;
+    this.uParts = base + uPartsAt;
+    this.dzParts = base + dzPartsAt;
   }
 }

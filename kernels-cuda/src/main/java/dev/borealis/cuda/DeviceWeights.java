@@ -30,14 +30,19 @@ final class DeviceWeights implements AutoCloseable {
   private final long up;
   private final long upPlain;
   private final long matrixTransposed;
+
+  // As BF16 parts, for cuBLAS; -1 without it.
+  private final long downParts;
+  private final long upParts;
+
   private final Map<Parameter, Long> offsets = new EnumMap<>(Parameter.class);
 
   /** A [r_a, d_in] and B [d_out, r] of 16 bits as they are, dense, for cuBLAS. */
   private final Map<Parameter, DeviceMatrix> typed = new EnumMap<>(Parameter.class);
 
   // What the last packing found.
-  private boolean downLow;
-  private boolean upLow;
+  private DType downType = DType.F32;
+  private DType upType = DType.F32;
 
   DeviceWeights(CudaEngine engine, AdapterWeights weights, CudaQueue queue) {
     this.engine = engine;
@@ -47,6 +52,8 @@ final class DeviceWeights implements AutoCloseable {
     up = carver.floats(Packed.floats(spec.rank(), spec.outFeatures()));
     boolean gain = spec.parameters().contains(Parameter.GAIN);
     upPlain = gain ? carver.floats(Packed.floats(spec.rank(), spec.outFeatures())) : up;
+    downParts = engine.usesCublas() && !spec.staticForm() ? parts(spec.downRank(), spec.inFeatures(), carver) : -1;
+    upParts = engine.usesCublas() ? parts(spec.rank(), spec.outFeatures(), carver) : -1;
     matrixTransposed = carver.floats(matrix() == null ? 0 : (long) spec.rank() * spec.rank());
     for (Parameter parameter : spec.parameters()) {
       if (parameter != Parameter.A && parameter != Parameter.B) {
@@ -73,6 +80,10 @@ final class DeviceWeights implements AutoCloseable {
       buffer.close();
       throw e;
     }
+  }
+
+  private static long parts(int rows, int columns, Carver carver) {
+    return carver.take(2 * PartProducts.WEIGHT_PARTS * Packed.floats(rows, columns));
   }
 
   /** What cuBLAS multiplies with tensors of its own type: not φ(A), and not g ⊙ B. */
@@ -110,27 +121,28 @@ final class DeviceWeights implements AutoCloseable {
       // The gain first: it goes into B.
       offsets.forEach((parameter, offset) -> {
         Tensor tensor = weights.get(parameter);
-        pack(upload.on(parameter), tensor, 0, offset, tensor.columns(), false, queue);
+        pack(upload.on(parameter), tensor, 0, offset, tensor.columns(), -1, false, queue);
       });
       Parameter matrix = matrix();
       if (matrix != null) {
         Tensor m = weights.get(matrix);
-        pack(upload.on(matrix), m, 0, matrixTransposed, m.rows(), true, queue);
+        pack(upload.on(matrix), m, 0, matrixTransposed, m.rows(), -1, true, queue);
       }
       Tensor a = weights.get(Parameter.A);
       Tensor b = weights.get(Parameter.B);
       long gain = address(Parameter.GAIN);
       long ldB = Packed.ld(spec.outFeatures());
-      pack(upload.on(Parameter.A), a, 0, down, Packed.ld(spec.inFeatures()), false, queue);
-      pack(upload.on(Parameter.B), b, gain, up, ldB, true, queue);
+      long ldA = Packed.ld(spec.inFeatures());
+      pack(upload.on(Parameter.A), a, 0, down, ldA, downParts, false, queue);
+      pack(upload.on(Parameter.B), b, gain, up, ldB, upParts, true, queue);
       if (gain != 0) {
-        pack(upload.on(Parameter.B), b, 0, upPlain, ldB, true, queue);
+        pack(upload.on(Parameter.B), b, 0, upPlain, ldB, -1, true, queue);
       }
       typed.forEach(
           (parameter, to) -> copy(upload.on(parameter), weights.get(parameter).rows(), to, queue));
       // A product of two 16-bit numbers need not be one of tf32.
-      downLow = a.dtype() == DType.F32;
-      upLow = b.dtype() == DType.F32 || gain != 0;
+      downType = a.dtype();
+      upType = gain == 0 ? b.dtype() : DType.F32;
     }
   }
 
@@ -140,8 +152,10 @@ final class DeviceWeights implements AutoCloseable {
       long gain,
       long offset,
       long ldOut,
+      long parts,
       boolean transposed,
       CudaQueue queue) {
+    long ranks = transposed ? tensor.columns() : tensor.rows();
     queue
         .arguments()
         .pack
@@ -152,6 +166,8 @@ final class DeviceWeights implements AutoCloseable {
             gain,
             buffer.address() + offset,
             ldOut,
+            at(parts),
+            Packed.round(ranks, Packed.ROW_TILE) * ldOut,
             transposed,
             queue.launches());
   }
@@ -180,19 +196,30 @@ final class DeviceWeights implements AutoCloseable {
     return matrix != null && matrix.type() == type ? matrix : null;
   }
 
+  private long at(long offset) {
+    return offset < 0 ? 0 : buffer.address() + offset;
+  }
+
   /** A as the products take it. */
   Packed down() {
-    return new Packed(buffer.address() + down, spec.downRank(), spec.inFeatures(), downLow);
+    return packed(down, spec.downRank(), spec.inFeatures(), downType, downParts);
   }
 
   /** g ⊙ B, transposed, as the products take it. */
   Packed up() {
-    return new Packed(buffer.address() + up, spec.rank(), spec.outFeatures(), upLow);
+    return packed(up, spec.rank(), spec.outFeatures(), upType, upParts);
   }
 
   /** B, transposed. */
   Packed upPlain() {
-    return new Packed(buffer.address() + upPlain, spec.rank(), spec.outFeatures(), upLow);
+    return packed(upPlain, spec.rank(), spec.outFeatures(), upType, -1);
+  }
+
+  private Packed packed(long offset, int rows, int columns, DType type, long parts) {
+    // tf32 holds every F16, BF16 does not.
+    boolean low = type == DType.F32;
+    long partsAt = type == DType.F16 ? 0 : at(parts);
+    return new Packed(buffer.address() + offset, rows, columns, low, partsAt);
   }
 
   /** Returns where a parameter lies, dense; 0 if the adapter has none. */

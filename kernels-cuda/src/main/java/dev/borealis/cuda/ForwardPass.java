@@ -34,6 +34,9 @@ final class ForwardPass {
   /** Floats of shared memory before X: shares, Z, U and φ's scratch. */
   private static final int DECODE_FLOATS = 512;
 
+  /** Ranks of a block of the kernel {@code contract}. */
+  static final int SHORT_RANKS = 16;
+
   /** Bytes of shared memory that one copy of all lanes of a warp fills. */
   private static final long SLOT_BYTES = 512;
 
@@ -117,7 +120,7 @@ final class ForwardPass {
 
   private void fused(DeviceMatrix x, long n, PhiWeights phi, float factor, CudaScratch scratch) {
     boolean wide = phi.downRank() > FUSED_RANK;
-    scratch.arguments.forward.phi.shares(0, 0, factor);
+    scratch.arguments.forward.phi.shares(new Shares(0, 0, 0, 0, 0), factor);
     scratch.launches.run(
         wide ? Kernel.FORWARD_32 : Kernel.FORWARD_16,
         x.type(),
@@ -149,8 +152,12 @@ final class ForwardPass {
     // cuBLAS has no masks, and multiplies matrices of one type.
     boolean masked = scratch.training && spec.inputDropout() > 0;
     DeviceMatrix a = x.type() == DType.F32 ? down.matrix() : weights.typed(Parameter.A, x.type());
-    if (gemm != null && a != null && !masked) {
-      arguments.phi.shares(scratch.shares, 1, 1);
+    PartProducts parts = PartProducts.take(x.type(), n) ? scratch.partProducts : null;
+    long ldZ = phi.ldZ();
+    if (parts != null && down.parts() != 0 && !masked) {
+      arguments.phi.shares(parts.contract(x, n, down, scratch.shares), 1);
+    } else if (gemm != null && a != null && !masked) {
+      arguments.phi.shares(new Shares(scratch.shares, 1, 0, ldZ, ldZ), 1);
       gemm.multiply(
           n,
           phi.downRank(),
@@ -158,11 +165,11 @@ final class ForwardPass {
           1,
           Gemm.Operand.of(x),
           Gemm.Operand.transposed(a),
-          new DeviceMatrix(scratch.shares, phi.ldZ(), DType.F32),
+          new DeviceMatrix(scratch.shares, ldZ, DType.F32),
           false);
     } else {
       arguments.down.shares(scratch.shares, split);
-      arguments.phi.shares(scratch.shares, count, factor);
+      arguments.phi.shares(new Shares(scratch.shares, count, n * ldZ, ldZ, ldZ), factor);
       contract(x.type(), n, in, phi.downRank(), arguments.downAlone, launches);
     }
     long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
@@ -177,6 +184,10 @@ final class ForwardPass {
           UP_SLOT_BYTES + phi.upBytes(),
           arguments.memory);
     } else {
+      boolean biased = spec.parameters().contains(Parameter.B_BIAS);
+      boolean inParts = parts != null && weights.up().parts() != 0 && !biased;
+      inParts &= y.type() == DType.BF16;
+      arguments.phi.parts(inParts ? scratch.uParts : 0);
       launches.run(
           Kernel.PHI_FORWARD,
           Splits.ceil(n, PhiWeights.PHI_ROWS),
@@ -184,7 +195,9 @@ final class ForwardPass {
           1,
           phi.forwardBytes(),
           arguments.phiAlone);
-      if (gemm != null && y.type() == DType.F32 && !spec.parameters().contains(Parameter.B_BIAS)) {
+      if (parts != null && inParts) {
+        parts.expand(scratch.uParts, n, weights.up(), y, scale, accumulate);
+      } else if (gemm != null && y.type() == DType.F32 && !biased) {
         gemm.multiply(
             n,
             spec.outFeatures(),
@@ -207,7 +220,7 @@ final class ForwardPass {
     launches.run(
         tall ? Kernel.CONTRACT_TALL : Kernel.CONTRACT,
         type,
-        Splits.ceil(r, tall ? Splits.TALL_RANKS : 32),
+        Splits.ceil(r, tall ? Splits.TALL_RANKS : SHORT_RANKS),
         Splits.ceil(n, tall ? Splits.TALL_ROWS : ROWS),
         Splits.ceil(k, Splits.columns(n, k, r)),
         tall ? tallBytes(type, r) : QUEUE_BYTES,

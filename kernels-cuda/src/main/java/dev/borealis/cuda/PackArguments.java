@@ -10,6 +10,8 @@ final class PackArguments {
   private static final long IN = offset("in");
   private static final long GAIN = offset("gain");
   private static final long OUT = offset("out");
+  private static final long PARTS = offset("parts");
+  private static final long PART_STRIDE = offset("partStride");
   private static final long LD_IN = offset("ldIn");
   private static final long LD_OUT = offset("ldOut");
   private static final long ROWS = offset("rows");
@@ -35,6 +37,8 @@ final class PackArguments {
    * @param gain address of a factor for each row, or 0
    * @param out address of the result
    * @param ldOut distance of its rows
+   * @param parts address of the BF16 parts, or 0
+   * @param partStride elements from a matrix of them to the next
    * @param transposed whether the result is transposed
    * @param launches where
    */
@@ -45,11 +49,15 @@ final class PackArguments {
       long gain,
       long out,
       long ldOut,
+      long parts,
+      long partStride,
       boolean transposed,
       Launches launches) {
     memory.set(JAVA_LONG, IN, in.address());
     memory.set(JAVA_LONG, GAIN, gain);
     memory.set(JAVA_LONG, OUT, out);
+    memory.set(JAVA_LONG, PARTS, parts);
+    memory.set(JAVA_LONG, PART_STRIDE, partStride);
     memory.set(JAVA_LONG, LD_IN, in.ld());
     memory.set(JAVA_LONG, LD_OUT, ldOut);
     memory.set(JAVA_INT, ROWS, Math.toIntExact(rows));

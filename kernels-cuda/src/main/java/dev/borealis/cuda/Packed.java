@@ -8,9 +8,10 @@ import dev.borealis.tensor.DType;
  * @param address of the first element
  * @param rows r
  * @param columns k
- * @param low whether some value is none of tf32
+ * @param low whether some value is none of tf32, or of BF16 where there are parts
+ * @param parts where the same lies as {@link PartProducts} takes it; 0 if it does not
  */
-record Packed(long address, int rows, int columns, boolean low) {
+record Packed(long address, int rows, int columns, boolean low, long parts) {
   /** Rows are padded to this. */
   static final int ROW_TILE = 16;
 
@@ -33,6 +34,11 @@ record Packed(long address, int rows, int columns, boolean low) {
 
   long ld() {
     return ld(columns);
+  }
+
+  /** The number-th matrix of BF16 parts, and those behind it. */
+  DeviceMatrix part(int number) {
+    return new DeviceMatrix(parts + 2 * number * floats(rows, columns), ld(), DType.BF16);
   }
 
   /** The weights as a matrix of cuBLAS's. */

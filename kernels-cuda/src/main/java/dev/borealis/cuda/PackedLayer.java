@@ -19,10 +19,10 @@ record PackedLayer(Packed forward, Packed backward) {
     Tensor memory = engine.allocate(arena, DType.F32, forwardFloats + Packed.floats(in, out));
     boolean low = w0.dtype() == DType.F32;
     long address = memory.deviceAddress();
-    Packed forward = new Packed(address, Math.toIntExact(out), Math.toIntExact(in), low);
+    Packed forward = new Packed(address, Math.toIntExact(out), Math.toIntExact(in), low, 0);
     Packed backward =
         new Packed(
-            address + forwardFloats * Float.BYTES, Math.toIntExact(in), Math.toIntExact(out), low);
+            address + forwardFloats * Float.BYTES, Math.toIntExact(in), Math.toIntExact(out), low, 0);
     pack(w0, forward, false, queue);
     pack(w0, backward, true, queue);
     return new PackedLayer(forward, backward);
@@ -39,6 +39,8 @@ record PackedLayer(Packed forward, Packed backward) {
             0,
             to.address(),
             to.ld(),
+            0,
+            0,
             transposed,
             queue.launches());
   }

@@ -17,6 +17,7 @@ final class PhiArguments {
   private static final long Z = offset("z");
   private static final long U = offset("u");
   private static final long DZ = offset("dz");
+  private static final long PARTS = offset("parts");
   private static final long G = offset("g");
   private static final long DA = offset("da");
   private static final long T = offset("t");
@@ -31,6 +32,8 @@ final class PhiArguments {
   private static final long LD_Z = offset("ldZ");
   private static final long LD_U = offset("ldU");
   private static final long LD_Q = offset("ldQ");
+  private static final long PARTIAL_ROW = offset("partialRow");
+  private static final long PARTIAL_STRIDE = offset("partialStride");
   private static final long PARTIALS = offset("partials");
   private static final long N = offset("n");
   private static final long R = offset("r");
@@ -134,10 +137,18 @@ final class PhiArguments {
   }
 
   /** Shares of Z or dU, of which the sum times the scale counts. */
-  PhiArguments shares(long partial, long count, float scale) {
-    memory.set(JAVA_LONG, PARTIAL, partial);
-    memory.set(JAVA_INT, PARTIALS, Math.toIntExact(count));
+  PhiArguments shares(Shares shares, float scale) {
+    memory.set(JAVA_LONG, PARTIAL, shares.address());
+    memory.set(JAVA_INT, PARTIALS, Math.toIntExact(shares.count()));
+    memory.set(JAVA_LONG, PARTIAL_STRIDE, shares.stride());
+    memory.set(JAVA_LONG, PARTIAL_ROW, shares.ld());
     memory.set(JAVA_FLOAT, SCALE, scale);
+    return this;
+  }
+
+  /** Where U or dZ goes as BF16 parts. */
+  PhiArguments parts(long address) {
+    memory.set(JAVA_LONG, PARTS, address);
     return this;
   }
 

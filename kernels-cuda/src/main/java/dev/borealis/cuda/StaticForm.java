@@ -41,7 +41,7 @@ final class StaticForm implements AutoCloseable {
     arguments
         .phiCall
         .begin(phi, spec.inFeatures())
-        .shares(columns(), 1, 1)
+        .shares(new Shares(columns(), 1, 0, phi.ldZ(), phi.ldZ()), 1)
         .u(buffer.address() + resultAt);
     launches.run(
         Kernel.PHI_FORWARD,
@@ -91,7 +91,7 @@ final class StaticForm implements AutoCloseable {
 
   /** φ(A) as the products take it. */
   Packed packed() {
-    return new Packed(buffer.address() + packedAt, spec.rank(), spec.inFeatures(), true);
+    return new Packed(buffer.address() + packedAt, spec.rank(), spec.inFeatures(), true, 0);
   }
 
   @Override

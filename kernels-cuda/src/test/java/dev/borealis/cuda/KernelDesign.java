@@ -94,7 +94,7 @@ final class KernelDesign {
       // X, two rows of A and of Bᵀ, Y; two sums over a warp.
       case DECODE ->
           new Instructions(0, (f32 ? 2 : 1) + 2 + 2, 0, 10).plus(update(f32, 1)).plus(phi());
-      case CONTRACT, BATCH_CONTRACT -> contract(f32, 2, 4);
+      case CONTRACT, BATCH_CONTRACT -> contract(f32, 2, 2);
       case CONTRACT_TALL -> contract(f32, 1, 8);
       // Sums of the columns of D: eight to a thread, over four lanes.
       case OUTER_16 -> outer(f32, 1).plus(new Instructions(0, 0, 2, 16));
