@@ -33,9 +33,10 @@ public final class BenchMain {
    * @param args {@code quick}, {@code peers} or {@code full} for Borealis beside its peers, {@code
    *     report} to write the report of the last such run anew, with the options of {@link
    *     dev.borealis.jmh.compare.Plan}; {@code cpu} for every CPU kernel against the machine's
-   *     limits; {@code gpu} for the CUDA kernels against a GPU's and cuBLAS; {@code serving} for
-   *     mixed batches against theirs; {@code first} for a small choice of at most two minutes; or
-   *     JMH's own arguments, of which the first is a pattern for the benchmarks' names
+   *     limits; {@code gpu} for the CUDA kernels against a GPU's and cuBLAS, perhaps with numbers
+   *     of tokens; {@code serving} for mixed batches against theirs; {@code first} for a small
+   *     choice of at most two minutes; or JMH's own arguments, of which the first is a pattern for
+   *     the benchmarks' names
    * @throws CommandLineOptionException if JMH does not understand its arguments
    * @throws RunnerException if a benchmark fails
    * @throws IOException if a process can't be started
@@ -55,8 +56,8 @@ public final class BenchMain {
       ServingBench.run();
       return;
     }
-    if (args.length == 1 && args[0].equals("gpu")) {
-      GpuBench.run();
+    if (args.length > 0 && args[0].equals("gpu")) {
+      GpuBench.run(List.of(args).subList(1, args.length));
       return;
     }
     if (args.length == 0) {

@@ -18,6 +18,7 @@ import java.util.Optional;
  */
 final class GpuBench {
   private static final int FEATURES = 4096;
+  private static final List<Integer> TOKENS = List.of(1, 256, 4096);
   private static final int ROUNDS = 15;
   private static final double BATCH_NANOS = 5e6;
   private static final int WARM_UP = 5;
@@ -28,7 +29,12 @@ final class GpuBench {
 
   private GpuBench() {}
 
-  static void run() {
+  /**
+   * Measures.
+   *
+   * @param tokens how many, several numbers; none: some that are usual
+   */
+  static void run(List<String> tokens) {
     Backend backend;
     try {
       backend = Backend.require("cuda");
@@ -49,7 +55,9 @@ final class GpuBench {
             + FEATURES
             + ", outputs added to; floor: a copy of as many bytes. Medians of "
             + ROUNDS);
-    for (Regime regime : regimes()) {
+    List<Integer> counts =
+        tokens.isEmpty() ? TOKENS : tokens.stream().map(Integer::valueOf).toList();
+    for (Regime regime : regimes(counts)) {
       boolean peer = problem.isEmpty() && regime.method() == Method.LORA;
       try (GpuCase gpu =
           new GpuCase(
@@ -65,10 +73,10 @@ final class GpuBench {
     }
   }
 
-  private static List<Regime> regimes() {
+  private static List<Regime> regimes(List<Integer> counts) {
     List<Regime> regimes = new ArrayList<>();
     for (DType dtype : List.of(DType.BF16, DType.F32)) {
-      for (int tokens : new int[] {1, 256, 4096}) {
+      for (int tokens : counts) {
         for (int rank : new int[] {16, 64, 512}) {
           for (Method method : List.of(Method.LORA, Method.AURORA)) {
             regimes.add(new Regime(dtype, tokens, rank, method));
@@ -95,15 +103,16 @@ final class GpuBench {
         regime.dtype() + " n " + regime.tokens() + " r " + regime.rank() + " " + regime.method();
     System.out.printf(
         Locale.ROOT,
-        "%-28s forward %8.1f us (%8.1f queued), %5.2f of the floor%s; backward %8.1f us, %5.2f of"
-            + " the floor%n",
+        "%-28s forward %8.1f us (%8.1f queued), %6.2f of the floor%s; backward %8.1f us, %6.2f of"
+            + " the floor; both %8.1f us%n",
         name,
         rounds.median(0) / 1e3,
         queued / 1e3,
         rounds.ratios(0, 1)[1],
         peer ? String.format(Locale.ROOT, ", %5.2f of cuBLAS", rounds.ratios(0, 4)[1]) : "",
         rounds.median(2) / 1e3,
-        rounds.ratios(2, 3)[1]);
+        rounds.ratios(2, 3)[1],
+        (rounds.median(0) + rounds.median(2)) / 1e3);
   }
 
   /** Times of what takes turns, each recorded so that queueing it costs next to nothing. */

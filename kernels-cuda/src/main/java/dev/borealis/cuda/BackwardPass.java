@@ -57,11 +57,8 @@ final class BackwardPass {
     boolean summed = spec.parameters().contains(Parameter.B_BIAS);
     boolean masked = spec.inputDropout() > 0;
     PartProducts upParts =
-        PartProducts.take(dY.type(), n) && weights.up().parts() != 0 && !summed
-            ? scratch.partProducts
-            : null;
-    PartProducts downParts =
-        PartProducts.take(x.type(), n) && !masked ? scratch.partProducts : null;
+        weights.up().parts() == 0 || summed ? null : scratch.partProducts(dY.type(), n);
+    PartProducts downParts = masked ? null : scratch.partProducts(x.type(), n);
     boolean inputParts =
         downParts != null && dX != null && dX.type() == DType.BF16 && down.parts() != 0;
     // With 16-bit dY of fewer tokens cuBLAS has dU alone: dB would take U of 16 bits.

@@ -41,7 +41,8 @@ final class CudaAdapter implements AdapterKernel {
         throw e;
       }
     }
-    this.forwardPass = new ForwardPass(spec, engine.fusedTokens(), engine.decodeTokens());
+    this.forwardPass =
+        new ForwardPass(spec, engine.settings().fusedTokens(), engine.decodeTokens());
     this.backwardPass = new BackwardPass(spec);
   }
 

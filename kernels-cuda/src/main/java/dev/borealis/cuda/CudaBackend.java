@@ -17,12 +17,14 @@ import java.nio.file.Path;
  *
  * <p>System properties: {@code borealis.cuda.library} names the driver's file, {@code
  * borealis.cuda.image} another file with the kernels than the one in this module, {@code
- * borealis.cuda.fusedTokens} the tokens from which one launch does a whole forward call of r ≤ 16;
+ * borealis.cuda.fusedTokens} the tokens from which one launch does a whole forward call of r ≤ 16,
+ * {@code borealis.cuda.partTokens} those from which cuBLAS does the products of BF16 tensors;
  * {@code borealis.cuda.cublas=false} keeps it from using cuBLAS.
  */
 public final class CudaBackend implements BackendProvider {
   private static final String IMAGE = "borealis.fatbin";
   private static final String FUSED_PROPERTY = "borealis.cuda.fusedTokens";
+  private static final String PART_PROPERTY = "borealis.cuda.partTokens";
   private static final String CUBLAS_PROPERTY = "borealis.cuda.cublas";
   private static final String IMAGE_PROPERTY = "borealis.cuda.image";
 
@@ -52,8 +54,10 @@ public final class CudaBackend implements BackendProvider {
       return new CudaEngine(
           context,
           image,
-          Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS),
-          !System.getProperty(CUBLAS_PROPERTY, "true").equals("false"));
+          new CudaEngine.Settings(
+              Integer.getInteger(FUSED_PROPERTY, CudaEngine.FUSED_TOKENS),
+              Integer.getInteger(PART_PROPERTY, CudaEngine.PART_TOKENS),
+              !System.getProperty(CUBLAS_PROPERTY, "true").equals("false")));
     } catch (CudaException e) {
       if (context != null) {
         context.close();

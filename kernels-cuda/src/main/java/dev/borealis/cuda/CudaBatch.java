@@ -99,7 +99,7 @@ final class CudaBatch implements BatchKernel {
       int n = groups.to(group) - groups.from(group);
       int in = spec.inFeatures();
       int split =
-          ForwardPass.isFused(spec, n, engine.fusedTokens())
+          ForwardPass.isFused(spec, n, engine.settings().fusedTokens())
               ? Math.toIntExact(Packed.round(in, 32))
               : Splits.columns(Math.min(n, Splits.TALL_TOKENS - 1), in, spec.downRank());
       long count = Splits.ceil(in, split);

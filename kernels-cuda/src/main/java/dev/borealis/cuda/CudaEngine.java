@@ -32,6 +32,9 @@ final class CudaEngine implements BackendProvider.Engine {
   /** From this many tokens on, one launch does all for r ≤ 16: its blocks fill a device then. */
   static final int FUSED_TOKENS = 2048;
 
+  /** From this many tokens on cuBLAS does the products of BF16 tensors, where it can. */
+  static final int PART_TOKENS = 1024;
+
   /** Shared memory that every device the module is built for has for a block. */
   static final int MOST_SHARED_BYTES = 99 * 1024;
 
@@ -44,7 +47,7 @@ final class CudaEngine implements BackendProvider.Engine {
   private final Context context;
   private final CudaModule module;
   private final Location location;
-  private final int fusedTokens;
+  private final Settings settings;
   private final boolean cublas;
 
   /** The queue of calls with host tensors that have no workspace, one at a time. */
@@ -52,12 +55,21 @@ final class CudaEngine implements BackendProvider.Engine {
 
   private @Nullable CudaQueue hostQueue;
 
-  CudaEngine(Context context, byte[] image, int fusedTokens, boolean cublas) {
-    this.cublas = cublas && hasCublas();
+  /**
+   * What may be chosen.
+   *
+   * @param fusedTokens from which one launch does a forward call of r ≤ 16
+   * @param partTokens from which cuBLAS does the products of BF16 tensors, for r ≤ 128
+   * @param cublas whether it may be used at all
+   */
+  record Settings(int fusedTokens, int partTokens, boolean cublas) {}
+
+  CudaEngine(Context context, byte[] image, Settings settings) {
+    this.cublas = settings.cublas() && hasCublas();
     this.context = context;
     this.module = CudaModule.load(context, image);
     this.location = Location.cuda(context.device().ordinal());
-    this.fusedTokens = fusedTokens;
+    this.settings = settings;
     for (Kernel kernel : Kernel.values()) {
       for (DType type : DType.values()) {
         module
@@ -116,8 +128,8 @@ final class CudaEngine implements BackendProvider.Engine {
     return isHopperOrLater(context.device()) ? DECODE_TOKENS : 0;
   }
 
-  int fusedTokens() {
-    return fusedTokens;
+  Settings settings() {
+    return settings;
   }
 
   @Override

@@ -6,6 +6,7 @@ import dev.borealis.adapter.Mode;
 import dev.borealis.ffm.DeviceBuffer;
 import dev.borealis.ffm.PinnedBuffer;
 import dev.borealis.ffm.Stream;
+import dev.borealis.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -29,8 +30,8 @@ final class CudaScratch implements AdapterKernel.Scratch {
   /** Products by cuBLAS, for large ranks where it is to be used; or null. */
   final @Nullable Gemm gemm;
 
-  /** Products of many BF16 tokens by cuBLAS, or null. */
-  final @Nullable PartProducts partProducts;
+  private final @Nullable PartProducts partProducts;
+  private final int partTokens;
 
   // Device addresses.
   final long z;
@@ -47,7 +48,7 @@ final class CudaScratch implements AdapterKernel.Scratch {
   final long columnShares;
   final long staticGradient;
 
-  /** U and dZ as BF16 parts, for {@link #partProducts}. */
+  /** U and dZ as BF16 parts, if there are such products. */
   final long uParts;
 
   final long dzParts;
@@ -119,11 +120,12 @@ final class CudaScratch implements AdapterKernel.Scratch {
     HostTensors.Plan plan = queue == null ? new HostTensors.Plan(device, spec, n, training) : null;
     long zAt = device.floats(n * ldZ);
     long uAt = device.floats(rows * ldU);
-    partProducts = PartProducts.of(queue, n);
+    boolean products = spec.rank() > CUBLAS_RANK;
+    partTokens = products ? 1 : engine.settings().partTokens();
+    partProducts = n < partTokens ? null : PartProducts.of(queue);
     boolean parts = partProducts != null;
     long uPartsAt = device.take(parts ? 2 * PartProducts.hiddenElements(n, ldU) : 0);
-    long dzPartsAt =
-        device.take(parts && training ? 2 * PartProducts.hiddenElements(n, ldZ) : 0);
+    long dzPartsAt = device.take(parts && training ? 2 * PartProducts.hiddenElements(n, ldZ) : 0);
     long down = Splits.contractFloats(n, in, ldZ);
     long up = training ? Splits.contractFloats(n, out, ldU) : 0;
     long sharesOfParts = parts ? 3 * n * Math.max(ldZ, ldU) : 0;
@@ -164,7 +166,6 @@ final class CudaScratch implements AdapterKernel.Scratch {
       columnsAt = device.floats(columns);
       staticAt = device.floats(spec.staticForm() ? in * ldU : 0);
     }
-    boolean products = spec.rank() > CUBLAS_RANK;
     Memory owned = Memory.allocate(engine, device.bytes(), plan, queue, products);
     // Nobody closes a workspace; its arena does.
     MemorySegment.NULL.reinterpret(1, arena, ignored -> owned.close());
@@ -193,5 +194,10 @@ final class CudaScratch implements AdapterKernel.Scratch {
     this.staticGradient = base + staticAt;
     this.uParts = base + uPartsAt;
     this.dzParts = base + dzPartsAt;
+  }
+
+  /** What does the products of so many tokens of this type by cuBLAS, or null. */
+  @Nullable PartProducts partProducts(DType type, long n) {
+    return type == DType.BF16 && n >= partTokens ? partProducts : null;
   }
 }

@@ -52,7 +52,10 @@ final class DeviceWeights implements AutoCloseable {
     up = carver.floats(Packed.floats(spec.rank(), spec.outFeatures()));
     boolean gain = spec.parameters().contains(Parameter.GAIN);
     upPlain = gain ? carver.floats(Packed.floats(spec.rank(), spec.outFeatures())) : up;
-    downParts = engine.usesCublas() && !spec.staticForm() ? parts(spec.downRank(), spec.inFeatures(), carver) : -1;
+    downParts =
+        engine.usesCublas() && !spec.staticForm()
+            ? parts(spec.downRank(), spec.inFeatures(), carver)
+            : -1;
     upParts = engine.usesCublas() ? parts(spec.rank(), spec.outFeatures(), carver) : -1;
     matrixTransposed = carver.floats(matrix() == null ? 0 : (long) spec.rank() * spec.rank());
     for (Parameter parameter : spec.parameters()) {

@@ -18,6 +18,10 @@ final class ForwardPass {
   /** Ranks whose φ shares a launch with the up-projection. */
   private static final int UP_RANK = 64;
 
+  // From where on φ with a matrix has a launch of its own.
+  private static final int MIXED_RANK = 32;
+  private static final int MIXED_TOKENS = 64;
+
   /** Floats of a row of U in shared memory. */
   private static final int FUSED_PITCH = 24;
 
@@ -152,7 +156,9 @@ final class ForwardPass {
     // cuBLAS has no masks, and multiplies matrices of one type.
     boolean masked = scratch.training && spec.inputDropout() > 0;
     DeviceMatrix a = x.type() == DType.F32 ? down.matrix() : weights.typed(Parameter.A, x.type());
-    PartProducts parts = PartProducts.take(x.type(), n) ? scratch.partProducts : null;
+    PartProducts parts = scratch.partProducts(x.type(), n);
+    boolean biased = spec.parameters().contains(Parameter.B_BIAS);
+    boolean inParts = y.type() == DType.BF16 && weights.up().parts() != 0 && !biased;
     long ldZ = phi.ldZ();
     if (parts != null && down.parts() != 0 && !masked) {
       arguments.phi.shares(parts.contract(x, n, down, scratch.shares), 1);
@@ -173,7 +179,11 @@ final class ForwardPass {
       contract(x.type(), n, in, phi.downRank(), arguments.downAlone, launches);
     }
     long columnTiles = Splits.ceil(spec.outFeatures(), 32L * WARPS);
-    if (spec.rank() <= UP_RANK && !Splits.isTall(n)) {
+    // Each block of `up` computes φ of its rows: where that is a product of [r, r], and there are
+    // rows enough, a launch of its own is better.
+    boolean mixes = phi.matrix() != 0 && spec.rank() > MIXED_RANK && n > MIXED_TOKENS;
+    boolean together = spec.rank() <= UP_RANK && !Splits.isTall(n) && !mixes;
+    if (together && (parts == null || !inParts)) {
       long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
       launches.run(
           Kernel.UP,
@@ -184,10 +194,7 @@ final class ForwardPass {
           UP_SLOT_BYTES + phi.upBytes(),
           arguments.memory);
     } else {
-      boolean biased = spec.parameters().contains(Parameter.B_BIAS);
-      boolean inParts = parts != null && weights.up().parts() != 0 && !biased;
-      inParts &= y.type() == DType.BF16;
-      arguments.phi.parts(inParts ? scratch.uParts : 0);
+      arguments.phi.parts(parts != null && inParts ? scratch.uParts : 0);
       launches.run(
           Kernel.PHI_FORWARD,
           Splits.ceil(n, PhiWeights.PHI_ROWS),

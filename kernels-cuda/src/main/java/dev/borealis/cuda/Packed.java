@@ -38,7 +38,7 @@ record Packed(long address, int rows, int columns, boolean low, long parts) {
 
   /** The number-th matrix of BF16 parts, and those behind it. */
   DeviceMatrix part(int number) {
-    return new DeviceMatrix(parts + 2 * number * floats(rows, columns), ld(), DType.BF16);
+    return new DeviceMatrix(parts + 2L * number * floats(rows, columns), ld(), DType.BF16);
   }
 
   /** The weights as a matrix of cuBLAS's. */

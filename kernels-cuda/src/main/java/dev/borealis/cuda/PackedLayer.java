@@ -22,7 +22,11 @@ record PackedLayer(Packed forward, Packed backward) {
     Packed forward = new Packed(address, Math.toIntExact(out), Math.toIntExact(in), low, 0);
     Packed backward =
         new Packed(
-            address + forwardFloats * Float.BYTES, Math.toIntExact(in), Math.toIntExact(out), low, 0);
+            address + forwardFloats * Float.BYTES,
+            Math.toIntExact(in),
+            Math.toIntExact(out),
+            low,
+            0);
     pack(w0, forward, false, queue);
     pack(w0, backward, true, queue);
     return new PackedLayer(forward, backward);

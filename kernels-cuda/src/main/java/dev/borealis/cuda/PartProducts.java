@@ -22,15 +22,10 @@ final class PartProducts {
     this.gemm = gemm;
   }
 
-  /** Those of a queue for calls of so many tokens, or null. */
-  static @Nullable PartProducts of(@Nullable CudaQueue queue, long maxTokens) {
+  /** Those of a queue, or null. */
+  static @Nullable PartProducts of(@Nullable CudaQueue queue) {
     Gemm gemm = queue == null ? null : queue.gemm();
-    return gemm == null || !Splits.isTall(maxTokens) ? null : new PartProducts(gemm);
-  }
-
-  /** Whether a product with this many tokens of this type can be done here. */
-  static boolean take(DType type, long n) {
-    return type == DType.BF16 && Splits.isTall(n);
+    return gemm == null ? null : new PartProducts(gemm);
   }
 
   /** Queues D Wᵀ; returns its shares, one of each part of W that is not zero. */
@@ -49,7 +44,9 @@ final class PartProducts {
     return new Shares(to, parts, ld, parts * ld, ld);
   }
 
-  /** Queues out (+)= scale · U W: the high part of U by two of W, and the low one by the high one. */
+  /**
+   * Queues out (+)= scale · U W: the high part of U by two of W, and the low one by the high one.
+   */
   void expand(long u, long n, Packed w, DeviceMatrix out, float scale, boolean accumulate) {
     long ld = Packed.round(w.rows(), Packed.ROW_TILE);
     long parts = w.low() ? 3 : 2;

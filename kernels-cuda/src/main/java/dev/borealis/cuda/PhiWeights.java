@@ -28,7 +28,7 @@ record PhiWeights(
   static final int ROWS = 32;
 
   /** Rows of a tile of the kernels that are φ alone. */
-  static final int PHI_ROWS = 8;
+  static final int PHI_ROWS = 4;
 
   long ldZ() {
     return Packed.round(downRank, Packed.ROW_TILE);

@@ -35,7 +35,8 @@ class AllocationFaultTest {
     int failures = 0;
     try (Context context = Context.primary(Device.of(0));
         Arena host = Arena.ofShared()) {
-      CudaEngine engine = new CudaEngine(context, CudaBackend.image(), 64, false);
+      CudaEngine engine =
+          new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(64, false));
       CudaShapesTest.Step step = CudaShapesTest.Step.random(spec, 3, DType.F32, host);
       int before = StandIn.allocations();
       Map<String, double[]> results = Map.of();

@@ -47,7 +47,8 @@ class CudaLinearTest {
     SplittableRandom random = new SplittableRandom(4);
     try (Context context = Context.primary(Device.of(0));
         Arena arena = Arena.ofShared()) {
-      CudaEngine engine = new CudaEngine(context, CudaBackend.image(), 0, cublas);
+      CudaEngine engine =
+          new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(0, cublas));
       Tensor w0 = CudaShapesTest.random(random, arena, w, 1, OUT, IN);
       Tensor bias =
           withBias ? CudaShapesTest.random(random, arena, w, 1, 1, OUT).part(0, OUT) : null;

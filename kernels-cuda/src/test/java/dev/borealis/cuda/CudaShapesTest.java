@@ -189,7 +189,11 @@ class CudaShapesTest {
   }
 
   private static CudaEngine engine(Context context, int fusedTokens, boolean cublas) {
-    return new CudaEngine(context, CudaBackend.image(), fusedTokens, cublas);
+    return new CudaEngine(context, CudaBackend.image(), settings(fusedTokens, cublas));
+  }
+
+  static CudaEngine.Settings settings(int fusedTokens, boolean cublas) {
+    return new CudaEngine.Settings(fusedTokens, CudaEngine.PART_TOKENS, cublas);
   }
 
   static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {

@@ -70,7 +70,8 @@ class DecodeTest {
   }
 
   private static CudaEngine engine(Context context) {
-    return new CudaEngine(context, CudaBackend.image(), Integer.MAX_VALUE, false);
+    return new CudaEngine(
+        context, CudaBackend.image(), CudaShapesTest.settings(Integer.MAX_VALUE, false));
   }
 
   /** Y, added to, as F32. */

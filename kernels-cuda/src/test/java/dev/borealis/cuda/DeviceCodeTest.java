@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * What nvcc made of the kernels, for each architecture: no spills, no stack, registers within a
+ * What nvcc made of the kernels, for each architecture: spills, stack and registers within a
  * budget, tensor-core instructions and 16-byte accesses where they are promised. Only where nvcc
  * was there.
  */
@@ -42,9 +42,10 @@ class DeviceCodeTest {
       EnumSet.of(Kernel.ADAMW, Kernel.MERGE_PHI, Kernel.MERGE_CENTRE);
 
   /**
-   * Bytes moved by design, beside the floor: shares of sums are the larger part of what is more.
+   * Bytes moved by design, beside the floor: shares of sums are the larger part of what is more. On
+   * an H100 they stay in L2.
    */
-  private static final double TRAFFIC = 1.35;
+  private static final double TRAFFIC = 1.5;
 
   private static final Pattern ENTRY =
       Pattern.compile(
@@ -98,18 +99,30 @@ class DeviceCodeTest {
   /**
    * The least blocks that a multiprocessor of sm_80, 90, 100 and 120 has to hold at a time.
    *
-   * <p>The sums of 32 ranks and the fragments of dU together leave room for one block's registers;
-   * φ's backward of rank 512 fills most of a small device's shared memory.
+   * <p>What is on its way fills half of the shared memory of the middle two, and most of the
+   * others'; a block of the fused forward has a multiprocessor to itself, and all the registers it
+   * likes.
    */
-  private static List<Integer> budget(Kernel kernel) {
+  private static List<Integer> budget(Kernel kernel, DType type) {
     return switch (kernel) {
-      case PHI_BACKWARD -> List.of(2, 2, 2, 1);
+      case FORWARD_16, FORWARD_32 -> List.of(1, 1, 1, 1);
+      case CONTRACT, CONTRACT_TALL -> type == DType.F32 ? List.of(1, 1, 1, 1) : List.of(1, 2, 2, 1);
+      case BATCH_CONTRACT, OUTER_16, OUTER_32, OUTER_SPLINE -> List.of(1, 2, 2, 1);
+      case UP, EXPAND -> List.of(2, 2, 2, 1);
       case PHI_FORWARD -> List.of(4, 4, 3, 2);
-      case REDUCE, GAIN_GRADIENT -> List.of(8, 8, 5, 5);
+      case GAIN_GRADIENT -> List.of(8, 8, 5, 5);
       case ADAMW -> List.of(6, 6, 6, 6);
       case COLUMN_SUMS -> List.of(8, 6, 3, 3);
       default -> List.of(2, 2, 2, 2);
     };
+  }
+
+  /**
+   * Bytes that may be spilled, written and read. Of these two kernels a second block a
+   * multiprocessor is worth more than they cost: measured on an H100, docs/CUDA.md.
+   */
+  private static int spills(Kernel kernel) {
+    return kernel == Kernel.OUTER_32 || kernel == Kernel.CONTRACT_TALL ? 256 : 0;
   }
 
   /** Registers of a thread that leave room for so many blocks; they come in eights. */
@@ -132,9 +145,10 @@ class DeviceCodeTest {
       for (int architecture : ARCHITECTURES) {
         Usage usage = usage(kernel.symbol(type), architecture);
         String name = kernel.symbol(type) + " for sm_" + architecture;
-        assertEquals(0, usage.stack(), name + ": bytes of stack");
-        assertEquals(0, usage.spills(), name + ": bytes spilled");
-        int budget = Math.min(255, registers(budget(kernel).get(i++)));
+        int spills = spills(kernel);
+        assertTrue(usage.stack() <= spills, name + ": bytes of stack: " + usage.stack());
+        assertTrue(usage.spills() <= spills, name + ": bytes spilled: " + usage.spills());
+        int budget = Math.min(255, registers(budget(kernel, type).get(i++)));
         assertTrue(
             usage.registers() <= budget,
             name + ": registers: expected at most " + budget + ", came " + usage.registers());
@@ -177,7 +191,7 @@ class DeviceCodeTest {
         line.append(
             String.format(
                 Locale.ROOT, " %d, %d of %d |", usage.registers(), answer.blocks(), answer.most()));
-        int budget = budget(kernel).get(i++);
+        int budget = budget(kernel, type).get(i++);
         assertTrue(
             answer.blocks() >= Math.min(budget, answer.most()),
             name + " for sm_" + architecture + ": expected " + budget + " blocks, came " + answer);
@@ -225,15 +239,14 @@ class DeviceCodeTest {
         assertTrue(counts.loads128() >= design.loads(), name + ", expected " + design);
         assertTrue(counts.stores128() >= design.stores(), name + ", expected " + design);
         assertEquals(design.shuffles(), counts.shuffles(), name);
-        assertEquals(0, counts.local(), name);
+        assertTrue(counts.local() <= spills(kernel), name);
         assertEquals(0, counts.atomics(), name);
         // These divide in double. No other kernel has a slow path of a division, or any other
         // routine; the calls for sm_80 follow operations of a warp.
-        if (kernel == Kernel.DECODE && architecture == 80) {
-          return; // without clusters it is never launched
-        }
+        // For sm_80 a shuffle in a branch is a routine.
         boolean routines = IN_DOUBLE.contains(kernel);
-        assertEquals(routines, !counts.routines().isEmpty(), name);
+        boolean shuffled = architecture == 80 && design.shuffles() > 0;
+        assertTrue(shuffled || routines == !counts.routines().isEmpty(), name);
         assertTrue(routines || architecture == 80 || counts.calls() == 0, name);
       });
     }

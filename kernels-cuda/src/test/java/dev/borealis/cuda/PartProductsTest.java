@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Many BF16 tokens in a stream, whose products are cuBLAS's: beside the oracle. */
 class PartProductsTest extends OnDevice {
-  private static final int TOKENS = Splits.TALL_TOKENS + 5;
+  private static final int TOKENS = CudaEngine.PART_TOKENS + 5;
 
   /** Of a BF16 result: half its last place, and what the parts of U leave out. */
   private static final double ROUNDED = 0x1p-8;

@@ -38,7 +38,8 @@ class ProgrammaticLaunchTest {
 
   private static Map<String, double[]> step(Context context, Arena arena) {
     AdapterSpec spec = AdapterSpec.aurora(300, 290, 8).build();
-    CudaEngine engine = new CudaEngine(context, CudaBackend.image(), NEVER_FUSED, false);
+    CudaEngine engine =
+        new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(NEVER_FUSED, false));
     return CudaShapesTest.Step.random(spec, 1, DType.BF16, arena).run(engine, arena);
   }
 

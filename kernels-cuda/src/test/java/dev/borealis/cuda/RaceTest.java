@@ -129,7 +129,8 @@ class RaceTest {
     List<AdapterSpec> specs =
         List.of(AdapterSpec.lora(in, out, 3).build(), AdapterSpec.nora(in, out, 20).build());
     // With our products: cuBLAS needs no packed weights.
-    CudaEngine engine = new CudaEngine(context, CudaBackend.image(), 64, false);
+    CudaEngine engine =
+        new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(64, false));
     try (Linear base = new Linear(in, out, engine.prepareLinear(w0, null));
         DeviceStream stream = cuda.stream();
         Adapter first = cuda.prepare(CudaShapesTest.weights(specs.get(0), random, arena));
@@ -179,13 +180,16 @@ class RaceTest {
     try (Context context = Context.primary(Device.of(0));
         Arena arena = Arena.ofShared()) {
       for (Step step : steps) {
-        CudaEngine engine = new CudaEngine(context, CudaBackend.image(), step.fusedTokens(), false);
+        CudaEngine engine =
+            new CudaEngine(
+                context, CudaBackend.image(), CudaShapesTest.settings(step.fusedTokens(), false));
         CudaShapesTest.Step.random(step.spec(), step.tokens(), type, arena).run(engine, arena);
       }
       baseLayerAndBatch(type, context, arena);
       CudaMergeTest.merge(AdapterSpec.aurora(70, 66, 4).build(), type, arena);
       StandIn.capability(90);
-      CudaEngine clusters = new CudaEngine(context, CudaBackend.image(), 512, false);
+      CudaEngine clusters =
+          new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(512, false));
       DecodeTest.forward(clusters, AdapterSpec.aurora(70, 66, 4).build(), 2, type, arena);
     }
     Replay replay = replay("borealis.cu", StandIn.Order.RANDOM);

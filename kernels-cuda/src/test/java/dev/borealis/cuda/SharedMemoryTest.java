@@ -27,7 +27,8 @@ class SharedMemoryTest {
     int most = KernelDesign.LARGEST_RANK;
     try (Context context = Context.primary(Device.of(0));
         Arena arena = Arena.ofShared()) {
-      CudaEngine fused = new CudaEngine(context, CudaBackend.image(), 0, false);
+      CudaEngine fused =
+          new CudaEngine(context, CudaBackend.image(), CudaShapesTest.settings(0, false));
       run(fused, AdapterSpec.nora(8, 8, 16).build(), arena);
       run(fused, AdapterSpec.noraSwiGlu(8, 8, 16).build(), arena);
       run(fused, aurora(up), arena);
