@@ -87,7 +87,7 @@ struct Phi {
   float inverseStep;      // 1/h = inverseStep + inverseStepLow
   float inverseStepLow;
   float scale;            // of the shares
-  float reserved;
+  int32_t rows;           // of a tile of the kernels that are phi alone
   Dropout mask;
 };
 

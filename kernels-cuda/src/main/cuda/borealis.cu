@@ -9,7 +9,6 @@ constexpr int ROWS = 32;            // of a row tile
 constexpr int OUTER_COLUMNS = 64;   // of a warp in the product `outer`
 constexpr int DECODE_BLOCKS = 8;    // of a cluster
 constexpr int DECODE_FLOATS = 512;  // of shared memory before X: shares, Z, U and phi's scratch
-constexpr int PHI_ROWS = 4;         // of a tile of the kernels that are phi alone
 constexpr int FUSED_RANK = 16;      // of one launch from X to Y
 constexpr int FUSED_PITCH = 24;     // of U there; 16 and 8: a half-warp's 8-byte loads meet all banks
 constexpr int EXPAND_RANKS = 32;    // of U in shared memory at a time
@@ -420,11 +419,11 @@ DEVICE void outerTile(const Product& p, const Source& source) {
 DEVICE void phiForwardTile(const Phi& p, int64_t row0) {
   SHARED_MEMORY(shared);
   int ldz = static_cast<int>(p.ldZ);
-  int rows = least(PHI_ROWS, static_cast<int>(p.n - row0));
-  float* t = shared + PHI_ROWS * ldz;
+  int rows = least(p.rows, static_cast<int>(p.n - row0));
+  float* t = shared + p.rows * ldz;
   loadZ(p, row0, rows, shared, ldz, true);
   __syncthreads();
-  PhiTile tile = {shared, t, t + (p.kind == AURORA ? PHI_ROWS * p.r : 0), ldz, rows};
+  PhiTile tile = {shared, t, t + (p.kind == AURORA ? p.rows * p.r : 0), ldz, rows};
   preparePhi(p, tile);
   phiForward(p, tile, row0, p.u + row0 * p.ldU, p.ldU);
 }
@@ -464,16 +463,16 @@ DEVICE void batchExpand(const Batch& p) {
 DEVICE void phiBackwardTile(const Phi& p) {
   SHARED_MEMORY(shared);
   int ldz = static_cast<int>(p.ldZ);
-  int64_t row0 = PHI_ROWS * static_cast<int64_t>(blockIdx.x);
-  int rows = least(PHI_ROWS, static_cast<int>(p.n - row0));
+  int64_t row0 = p.rows * static_cast<int64_t>(blockIdx.x);
+  int rows = least(p.rows, static_cast<int>(p.n - row0));
   bool fixed = p.kind == AURORA && p.fixedTerm;
   int bases = p.gridSize + 3;
   float* z = shared;
-  float* g = z + PHI_ROWS * ldz;                            // v * dU, [rows, r]
-  float* t = g + PHI_ROWS * p.r;
-  float* da = t + (fixed ? PHI_ROWS * p.r : 0);             // [rows, r]
-  float* q = da + (fixed ? PHI_ROWS * p.r : 0);
-  float* mixed = q + (hasSumSpline(p) ? PHI_ROWS * bases : 0);  // [rows, K]
+  float* g = z + p.rows * ldz;                            // v * dU, [rows, r]
+  float* t = g + p.rows * p.r;
+  float* da = t + (fixed ? p.rows * p.r : 0);             // [rows, r]
+  float* q = da + (fixed ? p.rows * p.r : 0);
+  float* mixed = q + (hasSumSpline(p) ? p.rows * bases : 0);  // [rows, K]
   for (int i = threadIdx.x; i < rows * ldz; i += blockDim.x) {
     z[i] = p.z[row0 * p.ldZ + i];
   }
@@ -759,7 +758,7 @@ KERNEL(borealis_outer_spline, SplineOuter, THREADS, 2) {
 }
 KERNEL(borealis_phi_forward, Phi, THREADS, 2) {
   afterLastLaunch();
-  phiForwardTile(p, PHI_ROWS * static_cast<int64_t>(blockIdx.x));
+  phiForwardTile(p, p.rows * static_cast<int64_t>(blockIdx.x));
 }
 KERNEL(borealis_batch_phi, Batch, THREADS, 2) { afterLastLaunch(); batchPhi(p); }
 KERNEL(borealis_phi_backward, Phi, THREADS, 2) { afterLastLaunch(); phiBackwardTile(p); }

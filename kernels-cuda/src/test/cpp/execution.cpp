@@ -32,6 +32,7 @@ namespace {
 constexpr int WARP = 32;
 constexpr size_t BANK_BYTES = 128;  // of all banks
 constexpr size_t STACK_BYTES = 64 * 1024;
+constexpr size_t MOST_ACCESSES = 256;  // of a warp to shared memory between two waits
 #ifdef BOREALIS_EXACT
 constexpr size_t CANARY_BYTES = 0;  // an address checker watches the end
 #else
@@ -102,6 +103,19 @@ struct Context {
 
 struct Block;
 
+// Copies that a thread has begun and not yet waited for, and how many of them each committed group has.
+// Without memory of its own: the race detector would take that for the kernel's.
+struct Copies {
+  static constexpr unsigned MOST = 128;
+  Copy begun[MOST];
+  unsigned group[MOST];
+  unsigned first = 0;  // of all so far; places in the arrays go round
+  unsigned end = 0;
+  unsigned firstGroup = 0;
+  unsigned endGroup = 0;
+  unsigned uncommitted = 0;
+};
+
 struct Fiber {
   Context context;
   char* stack = nullptr;
@@ -112,9 +126,7 @@ struct Fiber {
   bool waited = false;  // for the launch before, if this one is programmatic
   unsigned step = 0;    // barriers, shuffles and products so far
   size_t accesses = 0;  // of shared memory in this step
-  std::deque<Copy> copies;  // begun, not waited for
-  std::deque<size_t> groups;  // how many of them each committed group has
-  size_t uncommitted = 0;
+  Copies copies;
   race::Thread thread = nullptr;
 };
 
@@ -264,7 +276,7 @@ void main() {
     fail("thread %u of block (%u, %u, %u) ends without having waited for the launch before",
         threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
-  if (!fiber(current).copies.empty()) {
+  if (fiber(current).copies.first != fiber(current).copies.end) {
     fail("thread %u of block (%u, %u, %u) ends without having waited for its copies",
         threadIndex.x, blockIndex.x, blockIndex.y, blockIndex.z);
   }
@@ -382,6 +394,11 @@ Block* prepareBlock(Index index, Fiber* own) {
   block.shared = allocateShared();
   block.live = threads;
   block.warps.assign((threads + WARP - 1) / WARP, Warp{});
+  for (Warp& warp : block.warps) {
+    // Enough for any step, so that no thread of the kernel allocates.
+    warp.accesses[0].reserve(MOST_ACCESSES);
+    warp.accesses[1].reserve(MOST_ACCESSES);
+  }
   for (int i = 0; i < threads; i++) {
     Fiber& fiber = own[i];
     fiber.block = &block;
@@ -390,9 +407,7 @@ Block* prepareBlock(Index index, Fiber* own) {
     fiber.waited = false;
     fiber.step = 0;
     fiber.accesses = 0;
-    fiber.copies.clear();
-    fiber.groups.clear();
-    fiber.uncommitted = 0;
+    fiber.copies = Copies();
     if (__asan_unpoison_memory_region != nullptr) {
       __asan_unpoison_memory_region(fiber.stack, STACK_BYTES);
     }
@@ -508,27 +523,35 @@ void setProgrammatic(bool next) { programmatic = next; }
 void waitForLastLaunch() { fiber(current).waited = true; }
 
 void beginCopy(Copy copy) {
-  fiber(current).copies.push_back(copy);
-  fiber(current).uncommitted++;
+  Copies& own = fiber(current).copies;
+  if (own.end - own.first == Copies::MOST) {
+    fail("thread %u has %u copies on their way", threadIndex.x, Copies::MOST);
+  }
+  own.begun[own.end++ % Copies::MOST] = copy;
+  own.uncommitted++;
 }
 
 void commitCopies() {
-  Fiber& own = fiber(current);
-  own.groups.push_back(own.uncommitted);
+  Copies& own = fiber(current).copies;
+  if (own.endGroup - own.firstGroup == Copies::MOST) {
+    fail("thread %u has %u groups of copies that it does not wait for", threadIndex.x,
+        Copies::MOST);
+  }
+  own.group[own.endGroup++ % Copies::MOST] = own.uncommitted;
   own.uncommitted = 0;
 }
 
 bool nextCopy(int later, Copy& copy) {
-  Fiber& own = fiber(current);
-  while (own.groups.size() > static_cast<size_t>(later) && own.groups.front() == 0) {
-    own.groups.pop_front();
+  Copies& own = fiber(current).copies;
+  unsigned kept = static_cast<unsigned>(later);
+  while (own.endGroup - own.firstGroup > kept && own.group[own.firstGroup % Copies::MOST] == 0) {
+    own.firstGroup++;
   }
-  if (own.groups.size() <= static_cast<size_t>(later)) {
+  if (own.endGroup - own.firstGroup <= kept) {
     return false;
   }
-  own.groups.front()--;
-  copy = own.copies.front();
-  own.copies.pop_front();
+  own.group[own.firstGroup % Copies::MOST]--;
+  copy = own.begun[own.first++ % Copies::MOST];
   return true;
 }
 

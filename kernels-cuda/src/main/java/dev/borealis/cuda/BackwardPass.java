@@ -85,10 +85,10 @@ final class BackwardPass {
         DropoutArguments.hidden(arguments.phiCall.mask(), spec, forward, true);
         scratch.launches.run(
             Kernel.PHI_FORWARD,
-            Splits.ceil(n, PhiWeights.PHI_ROWS),
+            Splits.ceil(n, PhiWeights.rows(n)),
             1,
             1,
-            phi.forwardBytes(),
+            phi.forwardBytes(n),
             arguments.phiAlone);
       }
       if (upParts != null) {
@@ -290,10 +290,10 @@ final class BackwardPass {
     }
     scratch.launches.run(
         Kernel.PHI_BACKWARD,
-        Splits.ceil(n, PhiWeights.PHI_ROWS),
+        Splits.ceil(n, PhiWeights.rows(n)),
         1,
         1,
-        phi.backwardBytes(),
+        phi.backwardBytes(n),
         arguments.phiAlone);
   }
 

@@ -109,14 +109,14 @@ final class CudaBatch implements BatchKernel {
       long rowsOfGroup = deviceTable.address() + rowsAt + (long) groups.from(group) * Integer.BYTES;
       table.set(JAVA_LONG, group * GROUP_BYTES + ROWS, rowsOfGroup);
       tiles.add(group, n, ROWS_OF_TILE);
-      phiTiles.add(group, n, PhiWeights.PHI_ROWS);
+      phiTiles.add(group, n, PhiWeights.rows(n));
       PhiWeights phi = adapter.callPhi();
       forward.phi.shares(new Shares(nextShares, count, n * phi.ldZ(), phi.ldZ(), phi.ldZ()), 1);
       nextShares += n * phi.ldZ() * count * Float.BYTES;
       nextU += n * phi.ldU() * Float.BYTES;
       mostRanks = Math.max(mostRanks, phi.downRank());
       mostShares = Math.max(mostShares, count);
-      mostPhiBytes = Math.max(mostPhiBytes, phi.forwardBytes());
+      mostPhiBytes = Math.max(mostPhiBytes, phi.forwardBytes(n));
     }
     int used = groups.to(groups.count() - 1);
     MemorySegment.copy(groups.rows(), 0, table, JAVA_INT, rowsAt, used);

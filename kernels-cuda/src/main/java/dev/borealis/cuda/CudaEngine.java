@@ -33,7 +33,7 @@ final class CudaEngine implements BackendProvider.Engine {
   static final int FUSED_TOKENS = 2048;
 
   /** From this many tokens on cuBLAS does the products of BF16 tensors, where it can. */
-  static final int PART_TOKENS = 1024;
+  static final int PART_TOKENS = 128;
 
   /** Shared memory that every device the module is built for has for a block. */
   static final int MOST_SHARED_BYTES = 99 * 1024;

@@ -6,6 +6,7 @@ import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
 import dev.borealis.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Queues the launches from X to Y, with the kernels of X's type; an F32 output beside 16-bit inputs
@@ -86,13 +87,36 @@ final class ForwardPass {
     }
 
     float factor = DropoutArguments.inputFactor(spec, masked);
+    Parts parts = parts(x, y, n, down, weights, scratch);
     if (n <= decodeTokens && !scratch.training) {
       decode(x, n, scratch);
-    } else if (isFused(spec, n, fusedTokens)) {
+    } else if (isFused(spec, n, fusedTokens) && (parts.down() == null || parts.up() == null)) {
       fused(x, n, phi, factor, scratch);
     } else {
-      inSteps(x, y, n, phi, down, weights, factor, scale, accumulate, scratch);
+      inSteps(x, y, n, phi, down, weights, parts, factor, scale, accumulate, scratch);
     }
+  }
+
+  /** What cuBLAS does of the two products with BF16 tensors: where null, our own kernels do it. */
+  private record Parts(@Nullable PartProducts down, @Nullable PartProducts up) {}
+
+  /**
+   * cuBLAS has no masks and no bias. For small ranks our own launches are as good up to a point.
+   */
+  private Parts parts(
+      DeviceMatrix x,
+      DeviceMatrix y,
+      long n,
+      Packed down,
+      DeviceWeights weights,
+      CudaScratch scratch) {
+    boolean few = spec.rank() <= FUSED_RANK && !Splits.isTall(n);
+    boolean masked = scratch.training && spec.inputDropout() > 0;
+    boolean biased = spec.parameters().contains(Parameter.B_BIAS);
+    PartProducts products = few ? null : scratch.partProducts(x.type(), n);
+    return new Parts(
+        masked || down.parts() == 0 ? null : products,
+        biased || weights.up().parts() == 0 || y.type() != DType.BF16 ? null : products);
   }
 
   /** Whether one launch does the whole call, so that Z has one share. */
@@ -142,6 +166,7 @@ final class ForwardPass {
       PhiWeights phi,
       Packed down,
       DeviceWeights weights,
+      Parts parts,
       float factor,
       float scale,
       boolean accumulate,
@@ -156,12 +181,9 @@ final class ForwardPass {
     // cuBLAS has no masks, and multiplies matrices of one type.
     boolean masked = scratch.training && spec.inputDropout() > 0;
     DeviceMatrix a = x.type() == DType.F32 ? down.matrix() : weights.typed(Parameter.A, x.type());
-    PartProducts parts = scratch.partProducts(x.type(), n);
-    boolean biased = spec.parameters().contains(Parameter.B_BIAS);
-    boolean inParts = y.type() == DType.BF16 && weights.up().parts() != 0 && !biased;
     long ldZ = phi.ldZ();
-    if (parts != null && down.parts() != 0 && !masked) {
-      arguments.phi.shares(parts.contract(x, n, down, scratch.shares), 1);
+    if (parts.down() != null) {
+      arguments.phi.shares(parts.down().contract(x, n, down, scratch.shares), 1);
     } else if (gemm != null && a != null && !masked) {
       arguments.phi.shares(new Shares(scratch.shares, 1, 0, ldZ, ldZ), 1);
       gemm.multiply(
@@ -183,7 +205,7 @@ final class ForwardPass {
     // rows enough, a launch of its own is better.
     boolean mixes = phi.matrix() != 0 && spec.rank() > MIXED_RANK && n > MIXED_TOKENS;
     boolean together = spec.rank() <= UP_RANK && !Splits.isTall(n) && !mixes;
-    if (together && (parts == null || !inParts)) {
+    if (together && parts.up() == null) {
       long wanted = Math.max(1, BLOCKS_WANTED / rowTiles);
       launches.run(
           Kernel.UP,
@@ -194,16 +216,17 @@ final class ForwardPass {
           UP_SLOT_BYTES + phi.upBytes(),
           arguments.memory);
     } else {
-      arguments.phi.parts(parts != null && inParts ? scratch.uParts : 0);
+      arguments.phi.parts(parts.up() == null ? 0 : scratch.uParts);
       launches.run(
           Kernel.PHI_FORWARD,
-          Splits.ceil(n, PhiWeights.PHI_ROWS),
+          Splits.ceil(n, PhiWeights.rows(n)),
           1,
           1,
-          phi.forwardBytes(),
+          phi.forwardBytes(n),
           arguments.phiAlone);
-      if (parts != null && inParts) {
-        parts.expand(scratch.uParts, n, weights.up(), y, scale, accumulate);
+      boolean biased = spec.parameters().contains(Parameter.B_BIAS);
+      if (parts.up() != null) {
+        parts.up().expand(scratch.uParts, n, weights.up(), y, scale, accumulate);
       } else if (gemm != null && y.type() == DType.F32 && !biased) {
         gemm.multiply(
             n,

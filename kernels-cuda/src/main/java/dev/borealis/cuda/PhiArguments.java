@@ -36,6 +36,7 @@ final class PhiArguments {
   private static final long PARTIAL_STRIDE = offset("partialStride");
   private static final long PARTIALS = offset("partials");
   private static final long N = offset("n");
+  private static final long ROWS = offset("rows");
   private static final long R = offset("r");
   private static final long RA = offset("ra");
   private static final long KIND = offset("kind");
@@ -62,6 +63,7 @@ final class PhiArguments {
   PhiArguments begin(PhiWeights phi, long n) {
     memory.fill((byte) 0);
     memory.set(JAVA_INT, N, Math.toIntExact(n));
+    memory.set(JAVA_INT, ROWS, PhiWeights.rows(n));
     memory.set(JAVA_INT, R, phi.rank());
     memory.set(JAVA_INT, RA, phi.downRank());
     memory.set(JAVA_LONG, LD_Z, phi.ldZ());

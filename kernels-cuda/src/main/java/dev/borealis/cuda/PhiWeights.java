@@ -27,8 +27,15 @@ record PhiWeights(
   /** Rows of a tile of the fused kernels. */
   static final int ROWS = 32;
 
+  /** Tokens from which there are blocks enough for tiles of more rows. */
+  private static final int MANY_TOKENS = 1024;
+
+  private static final int MOST_ROWS = 8;
+
   /** Rows of a tile of the kernels that are φ alone. */
-  static final int PHI_ROWS = 4;
+  static int rows(long n) {
+    return n < MANY_TOKENS ? MOST_ROWS / 2 : MOST_ROWS;
+  }
 
   long ldZ() {
     return Packed.round(downRank, Packed.ROW_TILE);
@@ -66,14 +73,14 @@ record PhiWeights(
   }
 
   /** Returns the shared memory of the kernel {@code phi_forward}. */
-  long forwardBytes() {
-    return PHI_ROWS * (ldZ() + workFloats()) * 4;
+  long forwardBytes(long n) {
+    return rows(n) * (ldZ() + workFloats()) * 4;
   }
 
   /** Returns the shared memory of the kernel {@code phi_backward}. */
-  long backwardBytes() {
+  long backwardBytes(long n) {
     long fixed = hasFixedTerm() ? 2L * rank : 0;
     long sums = hasSpline(SplineMode.SUM) ? 2L * bases() : 0;
-    return PHI_ROWS * (ldZ() + rank + fixed + sums) * 4;
+    return rows(n) * (ldZ() + rank + fixed + sums) * 4;
   }
 }

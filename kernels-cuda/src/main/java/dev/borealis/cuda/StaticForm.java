@@ -45,10 +45,10 @@ final class StaticForm implements AutoCloseable {
         .u(buffer.address() + resultAt);
     launches.run(
         Kernel.PHI_FORWARD,
-        Splits.ceil(spec.inFeatures(), PhiWeights.PHI_ROWS),
+        Splits.ceil(spec.inFeatures(), PhiWeights.rows(spec.inFeatures())),
         1,
         1,
-        phi.forwardBytes(),
+        phi.forwardBytes(spec.inFeatures()),
         arguments.phiAlone);
     transpose(
         launches,

@@ -81,7 +81,7 @@ final class Structs {
           floats("inverseStep"),
           floats("inverseStepLow"),
           floats("scale"),
-          floats("reserved"),
+          ints("rows"),
           DROPOUT.withName("mask"));
 
   static final StructLayout FORWARD =

@@ -110,6 +110,7 @@ class DeviceCodeTest {
       case BATCH_CONTRACT, OUTER_16, OUTER_32, OUTER_SPLINE -> List.of(1, 2, 2, 1);
       case UP, EXPAND -> List.of(2, 2, 2, 1);
       case PHI_FORWARD -> List.of(4, 4, 3, 2);
+      case PHI_BACKWARD -> List.of(2, 2, 2, 1);
       case GAIN_GRADIENT -> List.of(8, 8, 5, 5);
       case ADAMW -> List.of(6, 6, 6, 6);
       case COLUMN_SUMS -> List.of(8, 6, 3, 3);

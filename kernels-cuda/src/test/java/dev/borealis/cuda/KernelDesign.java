@@ -66,8 +66,8 @@ final class KernelDesign {
       case DECODE ->
           ForwardPass.decodeBytes(ForwardPass.decodeColumns(ForwardPass.DECODE_FEATURES));
       case UP -> ForwardPass.UP_SLOT_BYTES + aurora(LARGEST_UP_RANK).upBytes();
-      case PHI_FORWARD, BATCH_PHI -> aurora(LARGEST_RANK).forwardBytes();
-      case PHI_BACKWARD -> aurora(LARGEST_RANK).backwardBytes();
+      case PHI_FORWARD, BATCH_PHI -> aurora(LARGEST_RANK).forwardBytes(SIZE);
+      case PHI_BACKWARD -> aurora(LARGEST_RANK).backwardBytes(SIZE);
       case COLUMN_SUMS, WIDEN -> Kernel.THREADS * 4L;
       case FINGERPRINT, MERGE_CENTRE -> MergeMemory.NUMBERS_BYTES;
       case MERGE_PRODUCT -> MergeMemory.PRODUCT_BYTES;

@@ -19,6 +19,7 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Many BF16 tokens in a stream, whose products are cuBLAS's: beside the oracle. */
 class PartProductsTest extends OnDevice {
   private static final int TOKENS = CudaEngine.PART_TOKENS + 5;
+  private static final int MANY_TOKENS = Splits.TALL_TOKENS + 5;
 
   /** Of a BF16 result: half its last place, and what the parts of U leave out. */
   private static final double ROUNDED = 0x1p-8;
@@ -51,22 +53,33 @@ class PartProductsTest extends OnDevice {
   @ParameterizedTest
   @MethodSource("adapters")
   void theResultsAreTheOracles(AdapterSpec spec, DType weightType, int products) {
+    step(spec, weightType, TOKENS, products);
+  }
+
+  /** From here on ranks to 16 take this way forward too. */
+  @Test
+  void smallRanks() {
+    step(AdapterSpec.aurora(40, 72, 3).build(), DType.F32, MANY_TOKENS, 6);
+    step(AdapterSpec.aurora(40, 72, 3).build(), DType.F32, TOKENS, 4);
+  }
+
+  private void step(AdapterSpec spec, DType weightType, int tokens, int products) {
     SplittableRandom random = new SplittableRandom(spec.rank());
     AdapterWeights drawn = CudaShapesTest.weights(spec, random, arena);
     AdapterWeights weights = weightType == DType.F32 ? drawn : narrowed(drawn);
-    Tensor x = CudaShapesTest.random(random, arena, DType.BF16, 1, TOKENS, spec.inFeatures());
+    Tensor x = CudaShapesTest.random(random, arena, DType.BF16, 1, tokens, spec.inFeatures());
     double bound = 3 / Math.sqrt(spec.outFeatures());
-    Tensor dY = CudaShapesTest.random(random, arena, DType.BF16, bound, TOKENS, spec.outFeatures());
+    Tensor dY = CudaShapesTest.random(random, arena, DType.BF16, bound, tokens, spec.outFeatures());
     CallOptions options = new CallOptions(spec.scale(), Update.OVERWRITE, 77, 5);
     Map<String, double[]> expected =
         new CudaShapesTest.Step(spec, weights, x, dY, options).expected();
     Tensor deviceX = toDevice(x);
     Tensor deviceDy = toDevice(dY);
-    Tensor y = cuda.allocate(arena, DType.BF16, TOKENS, spec.outFeatures());
-    Tensor dX = cuda.allocate(arena, DType.BF16, TOKENS, spec.inFeatures());
+    Tensor y = cuda.allocate(arena, DType.BF16, tokens, spec.outFeatures());
+    Tensor dX = cuda.allocate(arena, DType.BF16, tokens, spec.inFeatures());
     AdapterGradients gradients = cuda.allocateGradients(spec, arena);
     try (Adapter adapter = cuda.prepare(weights)) {
-      Workspace workspace = adapter.workspace(TOKENS, Mode.TRAINING, stream, arena);
+      Workspace workspace = adapter.workspace(tokens, Mode.TRAINING, stream, arena);
       int before = StandIn.GPU ? 0 : StandIn.products();
       adapter.forward(deviceX, y, options, workspace);
       adapter.backward(deviceX, deviceDy, dX, gradients, GradientOptions.OVERWRITE, workspace);

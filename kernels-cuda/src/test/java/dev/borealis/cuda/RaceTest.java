@@ -171,6 +171,8 @@ class RaceTest {
             // Two shares of every gradient.
             new Step(AdapterSpec.aurora(40, 36, 18).spline(SplineMode.CHANNEL).build(), 290, 512),
             new Step(AdapterSpec.aurora(20, 36, 2).spline(SplineMode.FULL).build(), 290, 512),
+            // Many tokens.
+            new Step(AdapterSpec.nora(72, 20, 18).build(), Splits.TALL_TOKENS + 1, 4096),
             new Step(AdapterSpec.aurora(36, 24, 4).staticForm().build(), 9, 512),
             new Step(AdapterSpec.mosLora(24, 20, 70).build(), 9, 512));
     StandIn.record(LAUNCHES);
