@@ -9,6 +9,7 @@ import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.AdapterWeights;
 import dev.borealis.adapter.CallOptions;
 import dev.borealis.adapter.GradientOptions;
+import dev.borealis.adapter.HiddenDropoutMode;
 import dev.borealis.adapter.Mode;
 import dev.borealis.adapter.Parameter;
 import dev.borealis.adapter.Update;
@@ -43,6 +44,10 @@ class PartProductsTest extends OnDevice {
         Arguments.of(AdapterSpec.noLora(40, 72, 33).gain().build(), DType.BF16, 6),
         Arguments.of(AdapterSpec.noraSwiGlu(40, 72, 24).build(), DType.F32, 6),
         Arguments.of(AdapterSpec.lora(33, 31, 130).build(), DType.F32, 6),
+        Arguments.of(
+            AdapterSpec.nora(40, 72, 24).hiddenDropout(0.2, HiddenDropoutMode.ELEMENT).build(),
+            DType.F32,
+            6),
         // The up-projection's are our own with a bias, the down-projection's with a mask on X.
         Arguments.of(AdapterSpec.nora(40, 72, 24).upBias().build(), DType.F32, 3),
         Arguments.of(AdapterSpec.nora(40, 72, 24).inputDropout(0.2).build(), DType.F32, 3),
