@@ -29,7 +29,6 @@ final class CpuRun {
   private final Backend backend = Backend.require("panama");
   private final Team team = new Team(threads);
   private final @Nullable Mkl mkl = mkl(threads);
-  private double peak;
 
   private CpuRun() {}
 
@@ -59,8 +58,8 @@ final class CpuRun {
   }
 
   private void run() {
-    peak = Limits.PEAK_FLOPS / stopwatch.time(Limits::peak)[0];
-    System.out.printf(Locale.ROOT, "FMA peak of one thread %.1f GFLOP/s%n", peak);
+    System.out.printf(
+        Locale.ROOT, "FMA peak of all threads %.1f GFLOP/s%n", peak(stopwatch.time(this::fma)[0]));
     for (int features : WIDTHS) {
       forward("forward, r 2 and 4", 2, 512, features, 0.92);
       forward("forward, r 2 and 4", 4, 512, features, 0.92);
@@ -96,7 +95,20 @@ final class CpuRun {
     team.close();
   }
 
-  /** Everything of a shape that is timed: the adapter's call and the floor of the same tensors. */
+  /** What all threads can multiply and add. */
+  private void fma() {
+    team.run(part -> Limits.peak());
+  }
+
+  /** GFLOP/s of {@link #fma} in so many nanoseconds. */
+  private double peak(double nanos) {
+    return Limits.PEAK_FLOPS * threads / nanos;
+  }
+
+  /**
+   * Everything of a shape that is timed: the adapter's call, the floor of the same tensors, and the
+   * FMA peak, which changes with the clock's frequency and with what other guests do.
+   */
   private double[] timed(AdapterCase adapter, boolean backward) {
     Runnable call = backward ? adapter::backward : adapter::forward;
     Runnable floor =
@@ -112,7 +124,7 @@ final class CpuRun {
                   Limits.read(part(adapter.x, part));
                   Limits.update(part(adapter.y, part));
                 });
-    return stopwatch.time(call, floor);
+    return stopwatch.time(call, floor, this::fma);
   }
 
   /** A thread's share of a tensor, in whole blocks of vectors. */
@@ -149,7 +161,7 @@ final class CpuRun {
       double[] time,
       double flops,
       double goal) {
-    double arithmetic = flops / (peak * threads);
+    double arithmetic = flops / peak(time[2]);
     row(
         regime,
         call + " r=" + rank + " n=" + tokens + " d=" + features,
@@ -194,14 +206,15 @@ final class CpuRun {
       w0.segment().fill((byte) 1);
       x.segment().fill((byte) 1);
       String what = "linear n=" + tokens + " d=" + features;
-      double arithmetic = 2.0 * tokens * features * features / (peak * threads);
+      double flops = 2.0 * tokens * features * features;
       Mkl library = mkl;
       try (Linear linear = backend.prepareLinear(w0, null)) {
         Runnable ours = () -> linear.forward(x, y);
         if (library == null) {
-          double time = stopwatch.time(ours)[0];
-          String detail = times("call", time, "arithmetic", arithmetic);
-          row("base layer, of FMA peak", what, arithmetic / time, 0.90, true, time, detail);
+          double[] time = stopwatch.time(ours, this::fma);
+          double arithmetic = flops / peak(time[1]);
+          String detail = times("call", time[0], "arithmetic", arithmetic);
+          row("base layer, of FMA peak", what, arithmetic / time[0], 0.90, true, time[0], detail);
           return;
         }
         MemorySegment in = x.segment();
@@ -210,7 +223,10 @@ final class CpuRun {
         int d = features;
         double[] time =
             stopwatch.time(
-                ours, () -> library.sgemm(false, true, tokens, d, d, 1, in, d, w, d, 0, out, d));
+                ours,
+                () -> library.sgemm(false, true, tokens, d, d, 1, in, d, w, d, 0, out, d),
+                this::fma);
+        double arithmetic = flops / peak(time[2]);
         String detail = times("call", time[0], "MKL", time[1], "arithmetic", arithmetic);
         row("base layer, over MKL", what, time[1] / time[0], 0.95, true, time[0], detail);
       }

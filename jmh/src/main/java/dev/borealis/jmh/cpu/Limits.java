@@ -13,7 +13,7 @@ public final class Limits {
   private static final int LANES = S.length();
   private static final long V = LANES * 4L;
   private static final ByteOrder O = ByteOrder.nativeOrder();
-  private static final int PEAK_STEPS = 10_000;
+  private static final int PEAK_STEPS = 40_000;
 
   /** Flops of one call of {@link #peak}. */
   public static final double PEAK_FLOPS = 2.0 * 12 * LANES * PEAK_STEPS;
