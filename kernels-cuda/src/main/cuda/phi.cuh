@@ -119,7 +119,8 @@ DEVICE float basis(const Phi& p, float z, int m) {
   float outer = fmaxf(2.0f - distance, 0.0f);
   float inner = fmaxf(1.0f - distance, 0.0f);
   float value = (outer * outer * outer - 4.0f * (inner * inner * inner)) * (1.0f / 6);
-  return s == s ? value : z;  // NaN stays NaN, as for an infinity's neighbours 0
+  // NaN stays NaN; an infinity, whose place may be none, is beside every basis.
+  return z != z ? z : s == s ? value : 0.0f;
 }
 
 // A tile of rows of Z and what phi keeps beside it, all in shared memory.

@@ -55,7 +55,19 @@ public final class AdapterCase implements AutoCloseable {
    */
   public AdapterCase(
       Backend backend, Method method, int rank, int tokens, int features, DType dtype) {
-    AdapterSpec spec = method.spec(features, rank);
+    this(backend, method.spec(features, rank), tokens, dtype);
+  }
+
+  /**
+   * Prepares an adapter of a square layer.
+   *
+   * @param backend that computes
+   * @param spec of the adapter, d_in as d_out
+   * @param tokens rows of X
+   * @param dtype of X, Y, dY and dX
+   */
+  public AdapterCase(Backend backend, AdapterSpec spec, int tokens, DType dtype) {
+    int features = spec.inFeatures();
     Random random = new Random(42);
     weights = AdapterWeights.initialise(spec, 42, arena);
     // Papers start with B = 0; numbers as after some training keep every path busy.

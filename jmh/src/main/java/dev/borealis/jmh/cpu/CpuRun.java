@@ -1,7 +1,12 @@
 package dev.borealis.jmh.cpu;
 
 import com.sun.management.ThreadMXBean;
+import dev.borealis.adapter.Activation;
+import dev.borealis.adapter.AdapterSpec;
 import dev.borealis.adapter.Linear;
+import dev.borealis.adapter.Nonlinearity;
+import dev.borealis.adapter.SplineGrid;
+import dev.borealis.adapter.SplineMode;
 import dev.borealis.backend.Backend;
 import dev.borealis.jmh.AdapterCase;
 import dev.borealis.jmh.Method;
@@ -12,7 +17,9 @@ import dev.borealis.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import java.util.Locale;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -89,6 +96,18 @@ final class CpuRun {
         nonlinearity(Method.NORA, rank, features);
       }
     }
+    for (Activation f :
+        List.of(
+            Activation.TANH,
+            Activation.SIGMOID,
+            Activation.SILU,
+            Activation.GELU,
+            Activation.GELU_TANH)) {
+      function(f.name(), builder -> builder.nonlinearity(new Nonlinearity.Pointwise(f)));
+    }
+    Nonlinearity spline =
+        new Nonlinearity.Aurora(Activation.TANH, false, true, SplineMode.SUM, SplineGrid.DEFAULT);
+    function("SUM spline, all bases", builder -> builder.nonlinearity(spline));
     narrow(DType.BF16, 1.6);
     narrow(DType.F16, 1.0);
     allocation();
@@ -247,6 +266,22 @@ final class CpuRun {
           false,
           forward[0],
           times("call", forward[0], "LoRA", forward[1]));
+    }
+  }
+
+  /** What a call takes longer than LoRA's, by the elements of Z: exp is what most of them are. */
+  private void function(String what, UnaryOperator<AdapterSpec.Builder> nonlinearity) {
+    int rank = 64;
+    int features = 8;
+    int tokens = 2048;
+    AdapterSpec spec = nonlinearity.apply(AdapterSpec.lora(features, features, rank)).build();
+    AdapterSpec lora = AdapterSpec.lora(features, features, rank).build();
+    try (AdapterCase with = new AdapterCase(backend, spec, tokens, DType.F32);
+        AdapterCase without = new AdapterCase(backend, lora, tokens, DType.F32)) {
+      double[] time = stopwatch.time(with::forward, without::forward);
+      double nanos = (time[0] - time[1]) * threads / tokens / rank;
+      String detail = times("call", time[0], "LoRA", time[1]);
+      row("function, ns an element", what, nanos, 0.5, false, 0, detail);
     }
   }
 
