@@ -36,44 +36,32 @@ DEVICE void fusedUp(const Product& p, const float* u, float* queue, int rows, in
     }
   }
   constexpr int SLOTS = Y_SLOTS + 2 * FUSED_RANK / 8;
-  constexpr int STAGES = WARP_SLOTS / SLOTS;
   float* slots = ownSlots(queue, WARP_SLOTS);
-  int next = 32 * warpId();
-  auto fetch = [&](int stage) {
-    if (next < p.k) {
-      float* at = slots + stage * SLOTS * SLOT;
-      Output<T, OwnRow, LOW> output(p, rows, row0, next);
-      output.fetchOld(at);
+  pipeline<WARP_SLOTS / SLOTS>(
+      32 * warpId(), p.k, 32 * WARPS,
+      [&](int k0, int stage) {
+        float* at = slots + stage * SLOTS * SLOT;
+        Output<T, OwnRow, LOW> output(p, rows, row0, k0);
+        output.fetchOld(at);
 #pragma unroll
-      for (int step = 0; step < FUSED_RANK / 8; step++) {
-        const float* w = output.weights(8 * step);
-        copyAsync16(at + (Y_SLOTS + 2 * step) * SLOT, w);
-        copyAsync16(at + (Y_SLOTS + 2 * step + 1) * SLOT, w + p.ldW);
-      }
-    }
-    commitCopies();
-    next += 32 * WARPS;
-  };
+        for (int step = 0; step < FUSED_RANK / 8; step++) {
+          const float* w = output.weights(8 * step);
+          copyAsync16(at + (Y_SLOTS + 2 * step) * SLOT, w);
+          copyAsync16(at + (Y_SLOTS + 2 * step + 1) * SLOT, w + p.ldW);
+        }
+      },
+      [&](int k0, int stage) {
+        const float* at = slots + stage * SLOTS * SLOT;
+        Output<T, OwnRow, LOW> output(p, rows, row0, k0);
 #pragma unroll
-  for (int stage = 0; stage < STAGES - 1; stage++) {
-    fetch(stage);
-  }
-  int stage = 0;
-  for (int k0 = 32 * warpId(); k0 < p.k; k0 += 32 * WARPS) {
-    fetch(stage == 0 ? STAGES - 1 : stage - 1);
-    waitForCopies<STAGES - 1>();
-    const float* at = slots + stage * SLOTS * SLOT;
-    Output<T, OwnRow, LOW> output(p, rows, row0, k0);
-#pragma unroll
-    for (int step = 0; step < FUSED_RANK / 8; step++) {
-      output.add(
-          [&](int row, int) { return hidden[step][row >> 3]; }, 8 * step,
-          load16(at + (Y_SLOTS + 2 * step) * SLOT), load16(at + (Y_SLOTS + 2 * step + 1) * SLOT));
-    }
-    output.template put<false>(at);
-    stage = stage + 1 == STAGES ? 0 : stage + 1;
-  }
-  waitForCopies<0>();
+        for (int step = 0; step < FUSED_RANK / 8; step++) {
+          output.add(
+              [&](int row, int) { return hidden[step][row >> 3]; }, 8 * step,
+              load16(at + (Y_SLOTS + 2 * step) * SLOT),
+              load16(at + (Y_SLOTS + 2 * step + 1) * SLOT));
+        }
+        output.template put<false>(at);
+      });
 }
 
 // One launch from X to Y for r <= 16: X is read once, Y read and written once, Z and U stay on chip.
@@ -350,14 +338,7 @@ DEVICE void expandTile(const Product& p, int row0, Row rowOf) {
       if (row0 + row < p.n && first + j < p.ldU) {
         value = global16(p.u + (row0 + row) * p.ldU + first + j);
       }
-      SplitPair one = splitPair({value.x, value.y});
-      SplitPair two = splitPair({value.z, value.w});
-      store16(high + row * EXPAND_PITCH + j,
-          {__uint_as_float(one.first.high), __uint_as_float(one.second.high),
-              __uint_as_float(two.first.high), __uint_as_float(two.second.high)});
-      store16(low + row * EXPAND_PITCH + j,
-          {__uint_as_float(one.first.low), __uint_as_float(one.second.low),
-              __uint_as_float(two.first.low), __uint_as_float(two.second.low)});
+      storeSplit<true>(high + row * EXPAND_PITCH + j, low + row * EXPAND_PITCH + j, value);
     }
     __syncthreads();
     if (inside) {

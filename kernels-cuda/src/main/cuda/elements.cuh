@@ -81,35 +81,42 @@ DEVICE uint4 narrow8(const float (&value)[8]) {
   return {words[0], words[1], words[2], words[3]};
 }
 
-// Reads a thread's two runs of one row. `vector`: the row begins at a multiple of 16 bytes.
+// Whether a thread's two runs are accessed 16 bytes at a time. `vector`: the row begins at a multiple
+// of 16 bytes.
+template <class T>
+DEVICE bool isWhole(int first, int part, int parts, int columns, bool vector) {
+  return vector && runColumn<T>(first, part, parts, 1) + 3 < columns;
+}
+
+DEVICE void spread(float4 low, float4 high, float (&value)[8]) {
+  value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
+  value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
+}
+
+// Reads a thread's two runs of one row, zeros behind the last column, element by element.
+template <class T>
+DEVICE void loadEdges(
+    const typename T::Storage* row, int first, int part, int parts, int columns,
+    float (&value)[8]) {
+  loadEdge<T>(row, runColumn<T>(first, part, parts, 0), columns, value);
+  loadEdge<T>(row, runColumn<T>(first, part, parts, 1), columns, value + 4);
+}
+
+// Reads a thread's two runs of one row.
 template <class T>
 DEVICE void loadRuns(
     const typename T::Storage* row, int first, int part, int parts, int columns, bool vector,
     float (&value)[8]) {
-  int column = runColumn<T>(first, part, parts, 0);
-  if constexpr (T::EXACT) {
-    if (vector && column + 7 < columns) {
-      widen8<T>(global16(row + column), value);
-      return;
-    }
-  } else {
-    int second = runColumn<T>(first, part, parts, 1);
-    if (vector && second + 3 < columns) {
-      float4 low = global16(row + column);
-      float4 high = global16(row + second);
-      value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
-      value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
-      return;
-    }
+  if (!isWhole<T>(first, part, parts, columns, vector)) {
+    loadEdges<T>(row, first, part, parts, columns, value);
+    return;
   }
-  loadEdge<T>(row, column, columns, value);
-  loadEdge<T>(row, runColumn<T>(first, part, parts, 1), columns, value + 4);
-}
-
-// Whether a thread's two runs are copied 16 bytes at a time.
-template <class T>
-DEVICE bool isWhole(int first, int part, int parts, int columns, bool vector) {
-  return vector && runColumn<T>(first, part, parts, 1) + 3 < columns;
+  const auto* at = row + runColumn<T>(first, part, parts, 0);
+  if constexpr (T::EXACT) {
+    widen8<T>(global16(at), value);
+  } else {
+    spread(global16(at), global16(row + runColumn<T>(first, part, parts, 1)), value);
+  }
 }
 
 // A lane's own place among those of its warp, 16 bytes in each of a row of slots: a queue between
@@ -152,8 +159,7 @@ DEVICE void fetchRuns(
     return;
   }
   float value[8];
-  loadEdge<T>(row, runColumn<T>(first, part, parts, 0), columns, value);
-  loadEdge<T>(row, runColumn<T>(first, part, parts, 1), columns, value + 4);
+  loadEdges<T>(row, first, part, parts, columns, value);
   putRuns<T>(slot, value);
 }
 
@@ -167,9 +173,7 @@ DEVICE void takeRuns(const float* slot, float (&value)[8]) {
             __float_as_uint(low.w)},
         value);
   } else {
-    float4 high = load16(slot + SLOT);
-    value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
-    value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
+    spread(low, load16(slot + SLOT), value);
   }
 }
 

@@ -59,6 +59,21 @@ DEVICE Split splitWeight(float value) {
   }
 }
 
+// Stores the halves of four neighbours, the low ones if they count.
+template <bool LOW>
+DEVICE void storeSplit(float* high, float* low, float4 value) {
+  Split x = splitWeight<LOW>(value.x);
+  Split y = splitWeight<LOW>(value.y);
+  Split z = splitWeight<LOW>(value.z);
+  Split w = splitWeight<LOW>(value.w);
+  store16(high, {__uint_as_float(x.high), __uint_as_float(y.high), __uint_as_float(z.high),
+      __uint_as_float(w.high)});
+  if constexpr (LOW) {
+    store16(low, {__uint_as_float(x.low), __uint_as_float(y.low), __uint_as_float(z.low),
+        __uint_as_float(w.low)});
+  }
+}
+
 // An element of D: a 16-bit one is a tf32 as it is, its NaN too.
 template <class T>
 DEVICE Split splitElement(float value) {
@@ -196,8 +211,6 @@ struct Tile {
       }
 #pragma unroll
       for (int j = 0; j < NT; j++) {
-        if (j % 4 == 0 && j > 0) {
-            }
         Split b[2][2];
         weights(j, run, b);
 #pragma unroll
@@ -221,6 +234,33 @@ DEVICE float* ownSlots(float* shared, int slotsOfWarp) {
   return shared + warpId() * slotsOfWarp * SLOT + 4 * laneId();
 }
 
+// Goes through first, first + stride, .. below last. `fetch(at, stage)` begins the copies for one of
+// them, as many turns ahead as there are stages; `use(at, stage)` finds them there.
+template <int STAGES, class Fetch, class Use>
+DEVICE void pipeline(int first, int last, int stride, Fetch fetch, Use use) {
+  static_assert(STAGES > 0);
+  int next = first;
+  auto bring = [&](int stage) {
+    if (next < last) {
+      fetch(next, stage);
+    }
+    commitCopies();
+    next += stride;
+  };
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) {
+    bring(stage);
+  }
+  int stage = 0;
+  for (int at = first; at < last; at += stride) {
+    bring(stage == 0 ? STAGES - 1 : stage - 1);
+    waitForCopies<STAGES - 1>();
+    use(at, stage);
+    stage = stage + 1 == STAGES ? 0 : stage + 1;
+  }
+  waitForCopies<0>();
+}
+
 // Adds to 16 MT rows from row0 and 8 NT columns from j0 of C what columns first, first + stride, ..
 // below last contribute, 32 at a time. `queue` has QUEUE_FLOATS floats.
 template <bool LOW, class T, int MT, int NT, class Row>
@@ -228,42 +268,28 @@ DEVICE void contract(
     const Product& p, float* queue, int row0, int j0, int first, int last, int stride,
     float (&c)[MT][NT][4], Row rowOf) {
   using Own = Tile<T, MT, NT, LOW>;
-  constexpr int STAGES = WARP_SLOTS / Own::SLOTS;
-  static_assert(STAGES > 0);
   Own tile(p, row0, j0, rowOf);
   float* slots = ownSlots(queue, WARP_SLOTS);
-  int next = first;
-  auto fetch = [&](int stage) {
-    if (next < last) {
-      float* at = slots + stage * Own::SLOTS * SLOT;
-      tile.fetchD(next, at);
-      tile.fetchW(next, at + Own::D_SLOTS * SLOT);
-    }
-    commitCopies();
-    next += stride;
-  };
-#pragma unroll
-  for (int stage = 0; stage < STAGES - 1; stage++) {
-    fetch(stage);
-  }
-  int stage = 0;
-  for (int k0 = first; k0 < last; k0 += stride) {
-    fetch(stage == 0 ? STAGES - 1 : stage - 1);
-    waitForCopies<STAGES - 1>();
-    const float* at = slots + stage * Own::SLOTS * SLOT;
-    float value[MT][2][8];
-    tile.takeD(k0, at, value);
-    tile.add(
-        value,
-        [&](int j, int run, Split(&b)[2][2]) {
-          float4 w = load16(at + (Own::D_SLOTS + 2 * j + run) * SLOT);
-          b[0][0] = splitWeight<LOW>(w.x), b[0][1] = splitWeight<LOW>(w.y);
-          b[1][0] = splitWeight<LOW>(w.z), b[1][1] = splitWeight<LOW>(w.w);
-        },
-        c);
-    stage = stage + 1 == STAGES ? 0 : stage + 1;
-  }
-  waitForCopies<0>();
+  pipeline<WARP_SLOTS / Own::SLOTS>(
+      first, last, stride,
+      [&](int k0, int stage) {
+        float* at = slots + stage * Own::SLOTS * SLOT;
+        tile.fetchD(k0, at);
+        tile.fetchW(k0, at + Own::D_SLOTS * SLOT);
+      },
+      [&](int k0, int stage) {
+        const float* at = slots + stage * Own::SLOTS * SLOT;
+        float value[MT][2][8];
+        tile.takeD(k0, at, value);
+        tile.add(
+            value,
+            [&](int j, int run, Split(&b)[2][2]) {
+              float4 w = load16(at + (Own::D_SLOTS + 2 * j + run) * SLOT);
+              b[0][0] = splitWeight<LOW>(w.x), b[0][1] = splitWeight<LOW>(w.y);
+              b[1][0] = splitWeight<LOW>(w.z), b[1][1] = splitWeight<LOW>(w.w);
+            },
+            c);
+      });
 }
 
 template <class T, int MT, int NT, class Row = OwnRow>
@@ -299,79 +325,57 @@ struct TallTile {
     int wRow = static_cast<int>(threadIdx.x >> 3);
     int wColumn = 4 * static_cast<int>(threadIdx.x & 7);
     const float* w = p.w + (j0 + wRow) * p.ldW + wColumn;
-    int next = first;
-    auto fetch = [&](int stage) {
-      if (next < last) {
-        float* at = slots + stage * SLOTS * SLOT;
-        tile.fetchD(next, at);
-#pragma unroll
-        for (int i = 0; i < W_SLOTS; i++) {
-          float* slot = at + (Own::D_SLOTS + i) * SLOT;
-          // W's rows are padded to 16: beyond them there is nothing to read.
-          if (j0 + ((wRow + 32 * i) & ~15) < p.r) {
-            copyAsync16(slot, w + 32 * i * p.ldW + next);
-          } else {
-            store16(slot, {0.0f, 0.0f, 0.0f, 0.0f});
-          }
-        }
-      }
-      commitCopies();
-      next += 32;
-    };
-#pragma unroll
-    for (int stage = 0; stage < STAGES - 1; stage++) {
-      fetch(stage);
-    }
-    int stage = 0;
     int turn = 0;
-    for (int k0 = first; k0 < last; k0 += 32) {
-      fetch(stage == 0 ? STAGES - 1 : stage - 1);
-      waitForCopies<STAGES - 1>();
-      const float* at = slots + stage * SLOTS * SLOT;
-      float* high = split + turn * 2 * TILE_FLOATS;
-      float* low = high + TILE_FLOATS;
+    pipeline<STAGES>(
+        first, last, 32,
+        [&](int k0, int stage) {
+          float* at = slots + stage * SLOTS * SLOT;
+          tile.fetchD(k0, at);
 #pragma unroll
-      for (int i = 0; i < W_SLOTS; i++) {
-        int row = wRow + 32 * i;
-        if (row < 8 * NT) {
-          float4 value = load16(at + (Own::D_SLOTS + i) * SLOT);
-          Split x = splitWeight<LOW>(value.x);
-          Split y = splitWeight<LOW>(value.y);
-          Split z = splitWeight<LOW>(value.z);
-          Split last = splitWeight<LOW>(value.w);
-          store16(high + row * PITCH + wColumn,
-              {__uint_as_float(x.high), __uint_as_float(y.high), __uint_as_float(z.high),
-                  __uint_as_float(last.high)});
-          if constexpr (LOW) {
-            store16(low + row * PITCH + wColumn,
-                {__uint_as_float(x.low), __uint_as_float(y.low), __uint_as_float(z.low),
-                    __uint_as_float(last.low)});
-          }
-        }
-      }
-      __syncthreads();
-      float value[1][2][8];
-      tile.takeD(k0, at, value);
-      int own = (laneId() >> 2) * PITCH;
-      int t = laneId() & 3;
-      tile.add(
-          value,
-          [&](int j, int run, Split(&b)[2][2]) {
-            int place = own + 8 * j * PITCH + runColumn<T>(0, t, 4, run);
-            float4 h = load16(high + place);
-            b[0][0].high = __float_as_uint(h.x), b[0][1].high = __float_as_uint(h.y);
-            b[1][0].high = __float_as_uint(h.z), b[1][1].high = __float_as_uint(h.w);
-            if constexpr (LOW) {
-              float4 l = load16(low + place);
-              b[0][0].low = __float_as_uint(l.x), b[0][1].low = __float_as_uint(l.y);
-              b[1][0].low = __float_as_uint(l.z), b[1][1].low = __float_as_uint(l.w);
+          for (int i = 0; i < W_SLOTS; i++) {
+            float* slot = at + (Own::D_SLOTS + i) * SLOT;
+            // W's rows are padded to 16: beyond them there is nothing to read.
+            if (j0 + ((wRow + 32 * i) & ~15) < p.r) {
+              copyAsync16(slot, w + 32 * i * p.ldW + k0);
+            } else {
+              store16(slot, {0.0f, 0.0f, 0.0f, 0.0f});
             }
-          },
-          c);
-      stage = stage + 1 == STAGES ? 0 : stage + 1;
-      turn ^= 1;
-    }
-    waitForCopies<0>();
+          }
+        },
+        [&](int k0, int stage) {
+          const float* at = slots + stage * SLOTS * SLOT;
+          float* high = split + turn * 2 * TILE_FLOATS;
+          float* low = high + TILE_FLOATS;
+          turn ^= 1;
+#pragma unroll
+          for (int i = 0; i < W_SLOTS; i++) {
+            int row = wRow + 32 * i;
+            if (row < 8 * NT) {
+              int place = row * PITCH + wColumn;
+              storeSplit<LOW>(
+                  high + place, low + place, load16(at + (Own::D_SLOTS + i) * SLOT));
+            }
+          }
+          __syncthreads();
+          float value[1][2][8];
+          tile.takeD(k0, at, value);
+          int own = (laneId() >> 2) * PITCH;
+          int t = laneId() & 3;
+          tile.add(
+              value,
+              [&](int j, int run, Split(&b)[2][2]) {
+                int place = own + 8 * j * PITCH + runColumn<T>(0, t, 4, run);
+                float4 h = load16(high + place);
+                b[0][0].high = __float_as_uint(h.x), b[0][1].high = __float_as_uint(h.y);
+                b[1][0].high = __float_as_uint(h.z), b[1][1].high = __float_as_uint(h.w);
+                if constexpr (LOW) {
+                  float4 l = load16(low + place);
+                  b[0][0].low = __float_as_uint(l.x), b[0][1].low = __float_as_uint(l.y);
+                  b[1][0].low = __float_as_uint(l.z), b[1][1].low = __float_as_uint(l.w);
+                }
+              },
+              c);
+        });
   }
 
   // Shares of C.
@@ -502,9 +506,9 @@ struct Output {
         {splitWeight<LOW>(even.w), splitWeight<LOW>(odd.w)}};
 #pragma unroll
     for (int m = 0; m < MT; m++) {
-      SplitPair low = hidden(16 * m + g, j0 + 2 * t);
-      SplitPair high = hidden(16 * m + 8 + g, j0 + 2 * t);
-      Split a[4] = {low.first, high.first, low.second, high.second};
+      SplitPair upper = hidden(16 * m + g, j0 + 2 * t);
+      SplitPair lower = hidden(16 * m + 8 + g, j0 + 2 * t);
+      Split a[4] = {upper.first, lower.first, upper.second, lower.second};
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         multiplyAdd<true, LOW>(c[m][i], a, b[i]);
@@ -616,31 +620,19 @@ struct Outer {
   DEVICE void add(const Product& p, const Source& source, float* queue, int j0, int k0, int begin,
       int end, int turn, int turns) {
     float* slots = ownSlots(queue, WARP_SLOTS);
-    int next = begin + 8 * turn;
-    auto fetch = [&](int stage) {
-      if (next < end) {
-        float* at = slots + stage * SLOTS * SLOT;
-        source.fetch(next, end, k0, at);
-        fetchU(p, next, end, j0, at + Source::SLOTS * SLOT);
-      }
-      commitCopies();
-      next += 8 * turns;
-    };
-#pragma unroll
-    for (int stage = 0; stage < STAGES - 1; stage++) {
-      fetch(stage);
-    }
-    int stage = 0;
-    for (int n0 = begin + 8 * turn; n0 < end; n0 += 8 * turns) {
-      fetch(stage == 0 ? STAGES - 1 : stage - 1);
-      waitForCopies<STAGES - 1>();
-      const float* at = slots + stage * SLOTS * SLOT;
-      float value[2][8];
-      source.take(n0, end, k0, at, value);
-      step(value, at + Source::SLOTS * SLOT);
-      stage = stage + 1 == STAGES ? 0 : stage + 1;
-    }
-    waitForCopies<0>();
+    pipeline<STAGES>(
+        begin + 8 * turn, end, 8 * turns,
+        [&](int n0, int stage) {
+          float* at = slots + stage * SLOTS * SLOT;
+          source.fetch(n0, end, k0, at);
+          fetchU(p, n0, end, j0, at + Source::SLOTS * SLOT);
+        },
+        [&](int n0, int stage) {
+          const float* at = slots + stage * SLOTS * SLOT;
+          float value[2][8];
+          source.take(n0, end, k0, at, value);
+          step(value, at + Source::SLOTS * SLOT);
+        });
   }
 
   // Ranks 2g, + 1 of rows n0 + t and + 4.
@@ -683,7 +675,7 @@ struct Outer {
     }
   }
 
-  // Adds up what the warps have, for the first one. `shared` has WARPS * 32 MJ slots.
+  // Adds up what the warps have, for the first one. `shared` has WARPS * 8 MJ slots.
   DEVICE void gather(float* shared) {
     constexpr int OWN = 8 * MJ;  // of c's groups of four
     float* own = ownSlots(shared, OWN);

@@ -9,6 +9,7 @@ import dev.borealis.adapter.SplineGrid;
 import dev.borealis.adapter.SplineMode;
 import dev.borealis.adapter.Update;
 import dev.borealis.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,8 +60,8 @@ final class BackwardPass {
     PartProducts upParts =
         weights.up().parts() == 0 || summed ? null : scratch.partProducts(dY.type(), n);
     PartProducts downParts = masked ? null : scratch.partProducts(x.type(), n);
-    boolean inputParts =
-        downParts != null && dX != null && dX.type() == DType.BF16 && down.parts() != 0;
+    PartProducts inputParts =
+        dX != null && dX.type() == DType.BF16 && down.parts() != 0 ? downParts : null;
     // With 16-bit dY of fewer tokens cuBLAS has dU alone: dB would take U of 16 bits.
     DeviceMatrix b =
         dY.type() == DType.F32 || gradients != null ? null : weights.typed(Parameter.B, dY.type());
@@ -116,8 +117,8 @@ final class BackwardPass {
       long dzParts = downParts == null ? 0 : scratch.dzParts;
       phiBackward(phi, n, scratch.z, upShares, forward, gradients != null, dzParts, scratch);
       boolean add = options.input() == Update.ACCUMULATE;
-      if (inputParts && downParts != null && dX != null) {
-        downParts.expand(dzParts, n, down, dX, 1, add);
+      if (inputParts != null && dX != null) {
+        inputParts.expand(dzParts, n, down, dX, 1, add);
       } else if (inputGemm != null && dX != null) {
         inputGemm.multiply(
             n,
@@ -372,40 +373,17 @@ final class BackwardPass {
       boolean accumulate,
       CudaScratch scratch) {
     reduce(
-        shares,
-        gain,
-        factor,
-        out,
-        ldOut,
+        scratch.arguments.reduction(
+            shares, gain, factor, out, ldOut, rows, columns, transposed, accumulate),
         rows,
         columns,
-        transposed,
-        accumulate,
-        scratch.launches,
-        scratch.arguments);
+        scratch.launches);
   }
 
-  /** Queues the sum of shares of [rows, columns], by columns with a gain, perhaps transposed. */
-  static void reduce(
-      Shares shares,
-      long gain,
-      float factor,
-      long out,
-      long ldOut,
-      long rows,
-      long columns,
-      boolean transposed,
-      boolean accumulate,
-      Launches launches,
-      Arguments arguments) {
+  /** Queues what {@link Arguments#reduction} says, for so many rows and columns. */
+  static void reduce(MemorySegment reduction, long rows, long columns, Launches launches) {
     launches.run(
-        Kernel.REDUCE,
-        Splits.ceil(columns, 32),
-        Splits.ceil(rows, 32),
-        1,
-        REDUCE_BYTES,
-        arguments.reduction(
-            shares, gain, factor, out, ldOut, rows, columns, transposed, accumulate));
+        Kernel.REDUCE, Splits.ceil(columns, 32), Splits.ceil(rows, 32), 1, REDUCE_BYTES, reduction);
   }
 
   /** Gradients of φ's parameters, v and a from the terms that {@link #phiBackward} left. */

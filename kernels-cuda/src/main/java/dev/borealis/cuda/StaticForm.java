@@ -70,18 +70,12 @@ final class StaticForm implements AutoCloseable {
       long ldTo,
       long rows,
       long columns) {
+    Shares matrix = new Shares(from, 1, 0, ldFrom, columns);
     BackwardPass.reduce(
-        new Shares(from, 1, 0, ldFrom, columns),
-        0,
-        1,
-        to,
-        ldTo,
+        arguments.reduction(matrix, 0, 1, to, ldTo, rows, columns, true, false),
         rows,
         columns,
-        true,
-        false,
-        launches,
-        arguments);
+        launches);
   }
 
   /** The columns of A as rows: φ's Z, [d_in, ldZ]. */

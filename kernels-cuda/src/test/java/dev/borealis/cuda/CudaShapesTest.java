@@ -113,6 +113,22 @@ class CudaShapesTest {
     return weights;
   }
 
+  /** The same weights in another type. */
+  static AdapterWeights converted(AdapterWeights weights, DType type, Arena arena) {
+    Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
+    for (Parameter parameter : weights.spec().parameters()) {
+      Tensor from = weights.get(parameter);
+      Tensor to = Tensor.allocate(arena, type, from.shape());
+      for (long row = 0; row < from.rows(); row++) {
+        for (long column = 0; column < from.columns(); column++) {
+          to.set(row, column, from.get(row, column));
+        }
+      }
+      tensors.put(parameter, to);
+    }
+    return new AdapterWeights(weights.spec(), tensors);
+  }
+
   static Tensor random(
       SplittableRandom random, Arena arena, DType type, double bound, long rows, long columns) {
     Tensor tensor = Tensor.allocate(arena, type, rows, columns);
@@ -198,20 +214,24 @@ class CudaShapesTest {
 
   static void requireClose(Map<String, double[]> expected, Map<String, double[]> actual) {
     expected.forEach((name, values) -> {
-      double[] came = actual.getOrDefault(name, new double[0]);
-      assertEquals(values.length, came.length, name);
-      double largest = 0;
-      double error = 0;
-      for (int i = 0; i < values.length; i++) {
-        largest = Math.max(largest, Math.abs(values[i]));
-        double difference = Math.abs(values[i] - came[i]);
-        error = Math.max(error, Double.isNaN(difference) ? Double.POSITIVE_INFINITY : difference);
-      }
       double tolerance = name.equals("y") ? Y_TOLERANCE : GRADIENT_TOLERANCE;
-      assertTrue(
-          error <= tolerance * largest,
-          name + ": error " + error + " beside values up to " + largest);
+      requireClose(name, values, actual.getOrDefault(name, new double[0]), tolerance);
     });
+  }
+
+  /** The tolerance is relative to the largest of the values expected. */
+  static void requireClose(String name, double[] expected, double[] actual, double tolerance) {
+    assertEquals(expected.length, actual.length, name);
+    double largest = 0;
+    double error = 0;
+    for (int i = 0; i < expected.length; i++) {
+      largest = Math.max(largest, Math.abs(expected[i]));
+      double difference = Math.abs(expected[i] - actual[i]);
+      error = Math.max(error, Double.isNaN(difference) ? Double.POSITIVE_INFINITY : difference);
+    }
+    assertTrue(
+        error <= tolerance * largest,
+        name + ": error " + error + " beside values up to " + largest);
   }
 
   @ParameterizedTest
@@ -245,19 +265,7 @@ class CudaShapesTest {
     try (Context context = Context.primary(Device.of(0));
         Arena arena = Arena.ofShared()) {
       Step step = Step.random(spec, 9, DType.BF16, arena);
-      Map<Parameter, Tensor> tensors = new EnumMap<>(Parameter.class);
-      for (Parameter parameter : spec.parameters()) {
-        Tensor from = step.weights().get(parameter);
-        Tensor to = Tensor.allocate(arena, type, from.shape());
-        for (int i = 0; i < from.rows() * from.columns(); i++) {
-          to.set(
-              i / from.columns(),
-              i % from.columns(),
-              from.get(i / from.columns(), i % from.columns()));
-        }
-        tensors.put(parameter, to);
-      }
-      AdapterWeights weights = new AdapterWeights(spec, tensors);
+      AdapterWeights weights = converted(step.weights(), type, arena);
       Step typed = new Step(spec, weights, step.x(), step.dY(), step.options());
       CudaEngine engine = engine(context, NEVER_FUSED, true);
       int before = StandIn.products();
